@@ -46,19 +46,23 @@ export function seededRandom(seed: number | string): Random {
   return random
 }
 
-/** Four 32-bit words that depend on every character of `text` (the cyrb128 construction). */
+/** Four 32-bit words, each of which depends on every character of `text`. */
 function spread(text: string): [number, number, number, number] {
-  let [h1, h2, h3, h4] = [1779033703, 3144134277, 1013904242, 2773480762]
-  for (let position = 0; position < text.length; position++) {
-    const code = text.charCodeAt(position)
-    h1 = h2 ^ Math.imul(h1 ^ code, 597399067)
-    h2 = h3 ^ Math.imul(h2 ^ code, 2869860233)
-    h3 = h4 ^ Math.imul(h3 ^ code, 951274213)
-    h4 = h1 ^ Math.imul(h4 ^ code, 2716044179)
+  const word = (salt: number): number => {
+    let state = salt
+    for (let position = 0; position < text.length; position++) {
+      state = scramble((state ^ text.charCodeAt(position)) + position)
+    }
+    return scramble(state ^ text.length)
   }
-  h1 = Math.imul(h3 ^ (h1 >>> 18), 597399067)
-  h2 = Math.imul(h4 ^ (h2 >>> 22), 2869860233)
-  h3 = Math.imul(h1 ^ (h3 >>> 17), 951274213)
-  h4 = Math.imul(h2 ^ (h4 >>> 19), 2716044179)
-  return [h1 | 0, h2 | 0, h3 | 0, h4 | 0]
+  return [word(0x243f6a88), word(0x85a308d3), word(0x13198a2e), word(0x03707344)]
+}
+
+/** A one-to-one mixing of 32 bits in which every input bit reaches every output bit (Murmur3's last step). */
+function scramble(word: number): number {
+  let mixed = word ^ (word >>> 16)
+  mixed = Math.imul(mixed, 0x85ebca6b)
+  mixed ^= mixed >>> 13
+  mixed = Math.imul(mixed, 0xc2b2ae35)
+  return mixed ^ (mixed >>> 16)
 }

@@ -1,0 +1,68 @@
+/**
+ * The table: where what was decided is kept, by key. A port; memory and LMDB implement it (src/storage), one
+ * contract suite holds them both (test/contract).
+ *
+ * What must always hold:
+ * - reads see every write made before them, at once;
+ * - what is durable is always the state of one moment (a checkpoint), together with that moment's `meta`;
+ * - a snapshot being received is invisible until it is finished, and then replaces everything.
+ */
+
+/** What is stored under one key. */
+export interface TableRecord {
+  readonly value: Uint8Array
+  /** The log index of the write that stored it. */
+  readonly version: number
+  /** When it expires, in milliseconds since 1970 on the state's clock; undefined: never. */
+  readonly expiresAt: number | undefined
+}
+
+/** The table as the state machine uses it: synchronous, and never failing (a read error stops the node). */
+export interface Table {
+  get(key: string): TableRecord | undefined
+  set(key: string, record: TableRecord): void
+  delete(key: string): void
+  /** Up to `limit` keys that begin with `prefix` and follow `after`, in the order of their UTF-8 bytes. */
+  keys(prefix: string, after: string, limit: number): string[]
+  /** How many keys there are. */
+  count(): number
+  /**
+   * The `meta` of the last durable checkpoint or finished snapshot, or undefined for a table that never had
+   * one. Right after opening, the table holds exactly that state.
+   */
+  meta(): Uint8Array | undefined
+  /** A view of the last durable checkpoint, which stays as it is while it is open; undefined if there is none. */
+  view(): TableView | undefined
+}
+
+/** A checkpoint held still, to be streamed as a snapshot. */
+export interface TableView {
+  readonly meta: Uint8Array
+  /**
+   * The rows that follow the key `after` (the first ones for undefined), in byte order: at least one, then
+   * as many as fit in about `bytesMax` bytes of keys and values; empty at the end.
+   */
+  rows(after: string | undefined, bytesMax: number): [key: string, record: TableRecord][]
+  close(): void
+}
+
+/** The table as the driver and the storage use it. */
+export interface TableStore extends Table {
+  /** Bytes of keys and values written since the last checkpoint began. */
+  pendingBytes(): number
+  /**
+   * Makes the state of this moment durable with `meta`, in one transaction, without holding up reads and
+   * writes; `done` is called when it is on the disk. One at a time.
+   */
+  checkpoint(meta: Uint8Array, done: (error: Error | undefined) => void): void
+  /** Starts to build a snapshot beside the table; what an earlier, unfinished one left is thrown away. */
+  beginSnapshot(): void
+  addSnapshotRows(rows: readonly (readonly [key: string, record: TableRecord])[]): void
+  /**
+   * Makes the snapshot durable with `meta` and puts it in the place of the table, whole; from `done` on,
+   * reads see it. Writes made since the last checkpoint are dropped.
+   */
+  finishSnapshot(meta: Uint8Array, done: (error: Error | undefined) => void): void
+  /** Closes files. What was not checkpointed is lost here; the journal has it. */
+  close(): void
+}

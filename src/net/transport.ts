@@ -1,0 +1,67 @@
+/**
+ * The peer channel as the driver sees it: lines to and from known nodes. A port; TCP implements it in a
+ * process, the simulator in memory. Lines may be lost, never torn; within one connection they stay in order.
+ */
+import type { ClusterId, NodeId } from '../base/ids.js'
+
+/** Who a node says it is when it opens a peer connection. */
+export interface PeerHello {
+  /** Version of the peer protocol; another one is refused. */
+  readonly protocol: number
+  readonly cluster: ClusterId
+  readonly node: NodeId
+  readonly address: string
+  readonly peerAddress: string
+}
+
+/** A peer to keep a connection to. */
+export interface Peer {
+  readonly id: NodeId
+  readonly address: string
+  readonly peerAddress: string
+}
+
+export interface Transport {
+  /**
+   * The peers to keep a connection to, and whose connections are taken; others are disconnected. A connection
+   * that breaks is opened again, soon at first and more seldom later.
+   */
+  setPeers(peers: readonly Peer[]): void
+  /**
+   * Sends one line (without its newline), given as parts that are written one after the other. Dropped when
+   * there is no connection or its queue is full; the latter is told by {@link TransportEvents.onSlow}.
+   */
+  send(to: NodeId, line: readonly Uint8Array[]): void
+  close(done: () => void): void
+}
+
+export interface TransportEvents {
+  /** A line came, without its newline. The bytes are the receiver's to keep. */
+  onLine(from: NodeId, line: Uint8Array): void
+  /** The connection from or to this peer closed after it had worked. */
+  onDisconnected(node: NodeId): void
+  /** Lines to this peer were dropped because its queue was full. */
+  onSlow(node: NodeId): void
+  /** A peer refused us, and why; `code` is what the handshake table names. */
+  onRefused(node: NodeId, code: RefusalCode, detail: Readonly<Record<string, string>>): void
+  /** A node introduced itself; the answer decides whether its connection is taken. */
+  onHello(hello: PeerHello, expected: NodeId): Refusal | undefined
+}
+
+/** Why a peer connection was refused. */
+export type RefusalCode =
+  /** Other version of the peer protocol. */
+  | 'protocol'
+  /** Another cluster's node. */
+  | 'cluster'
+  /** The caller wanted another identity than the one that lives here. */
+  | 'identity'
+  /** The caller was removed from the cluster. */
+  | 'removed'
+  /** The caller is not a member that this node knows (it may be, later). */
+  | 'stranger'
+
+export interface Refusal {
+  readonly code: RefusalCode
+  readonly detail: Readonly<Record<string, string>>
+}

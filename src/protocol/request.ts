@@ -1,0 +1,90 @@
+/**
+ * What can be asked of a node and what it can answer, whatever dialect the client spoke. Dialects translate
+ * bytes to a {@link Request} and a {@link Response} to bytes; engines know nothing else.
+ */
+import type { LogIndex, Member, NodeId, Term } from '../base/ids.js'
+import type { ErrorCode } from './errors.js'
+
+/** A request as an engine sees it: checked, addresses in full `host:port` form, values as bytes. */
+export type Request =
+  | { readonly op: 'get'; readonly key: string; readonly local: boolean }
+  | { readonly op: 'put' | 'update' | 'set'; readonly key: string; readonly value: Uint8Array }
+  | { readonly op: 'delete'; readonly key: string }
+  | { readonly op: 'cas'; readonly key: string; readonly version: number; readonly value: Uint8Array }
+  | { readonly op: 'keys'; readonly prefix: string; readonly after: string; readonly limit: number }
+  | { readonly op: 'status' }
+  | { readonly op: 'add-member'; readonly member: Member }
+  | { readonly op: 'move-member'; readonly member: Member }
+  | { readonly op: 'remove-member'; readonly address: string }
+  | { readonly op: 'transfer-leader'; readonly address: string }
+
+/** The answer to a {@link Request}. */
+export type Response =
+  /** `get` found the key. `version` is the log index of the write that stored it. */
+  | { readonly kind: 'value'; readonly value: Uint8Array; readonly version: number }
+  /** A write was carried out; `version` is what a later `cas` must name (0 after a delete). */
+  | { readonly kind: 'written'; readonly version: number }
+  /** One page of `keys`, in byte order; `more` says that keys follow the last one. */
+  | { readonly kind: 'keys'; readonly keys: readonly string[]; readonly more: boolean }
+  | { readonly kind: 'status'; readonly status: ClusterStatus }
+  /** An administrative command (members, leadership) was carried out. */
+  | { readonly kind: 'done' }
+  | Failure
+
+/** An expected answer that is not what was hoped for; the error table says what each code means. */
+export interface Failure {
+  readonly kind: 'error'
+  readonly code: ErrorCode
+  /** What the code's text needs filled in (`{name}` in the error table). */
+  readonly details?: Readonly<Record<string, string | number>>
+}
+
+/** Makes a {@link Failure}. */
+export function failure(code: ErrorCode, details?: Readonly<Record<string, string | number>>): Failure {
+  return details === undefined ? { kind: 'error', code } : { kind: 'error', code, details }
+}
+
+/** The state of the cluster as one node sees it; at most a heartbeat old while there is a leader. */
+export interface ClusterStatus {
+  readonly engine: 'raft' | 'ring'
+  /** The leader's client address, or undefined when this node knows of none. */
+  readonly leader: string | undefined
+  /** In the order in which they joined. */
+  readonly members: readonly MemberStatus[]
+  /** How many more voters can be lost before writes stop. */
+  readonly canLose: number
+}
+
+export interface MemberStatus {
+  readonly id: NodeId
+  /** Client address, in full `host:port` form. */
+  readonly address: string
+  readonly role: 'leader' | 'follower' | 'candidate' | 'learner' | 'unknown'
+  /** Heard within the last election timeout (a learner counts once it is in sync). */
+  readonly active: boolean
+  /** Heard, and holding what the leader had committed one election timeout ago. */
+  readonly inSync: boolean
+  readonly term: Term | undefined
+  readonly lastIndex: LogIndex | undefined
+  readonly appliedIndex: LogIndex | undefined
+  /** Entries it lacks of what is committed, or undefined where that is not known. */
+  readonly lag: number | undefined
+  /** Milliseconds since it was last heard, or undefined if never; 0 for the node itself. */
+  readonly lastHeardMs: number | undefined
+}
+
+/** Something that happened in the cluster, told to `watch --cluster` and to the log, once each. */
+export type ClusterEvent =
+  | { readonly kind: 'leader'; readonly address: string | undefined; readonly term: Term }
+  | { readonly kind: 'member-added' | 'member-removed'; readonly address: string }
+  | { readonly kind: 'out-of-sync' | 'in-sync'; readonly address: string }
+  | { readonly kind: 'role'; readonly role: 'leader' | 'follower' | 'candidate'; readonly term: Term }
+  | {
+      readonly kind: 'snapshot-sending' | 'snapshot-sent'
+      readonly address: string
+      readonly index: LogIndex
+    }
+  | { readonly kind: 'snapshot-receiving' | 'snapshot-installed'; readonly index: LogIndex }
+  | { readonly kind: 'compacted'; readonly index: LogIndex }
+  | { readonly kind: 'disk'; readonly state: 'full' | 'ok' }
+  | { readonly kind: 'removed' }

@@ -1,0 +1,62 @@
+/**
+ * The contract between a replica (the pure machine of an engine) and the driver that runs it. Both engines
+ * meet it, so driver, storage, transport, simulator, client port and metrics exist once.
+ *
+ * What must always hold:
+ * - the same inputs in the same order give the same effects, and nothing else happens;
+ * - between effects with a non-empty `save` and the input `saved`, further effects have an empty `save` and an
+ *   empty `send`: the replica keeps them back, so that at most one batch waits for the disk and whatever
+ *   arrives during a flush forms the next batch;
+ * - `checkpoint` means the table exactly as it is when the effects are taken: the driver begins the checkpoint
+ *   before it steps anything else.
+ */
+import type { LogIndex, NodeId, RequestId } from '../base/ids.js'
+import type { ClusterEvent, Request, Response } from '../protocol/request.js'
+
+/** Pure: the same inputs in the same order give the same effects, and nothing else happens. */
+export interface Replica<Message, Saved> {
+  step(input: Input<Message>): void
+  takeEffects(): Effects<Message, Saved>
+}
+
+export type Input<Message> =
+  /** `count` tick intervals have passed on the monotonic clock. Wall time only ever enters the log (expiry). */
+  | { readonly kind: 'tick'; readonly count: number; readonly wallMs: number }
+  | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
+  | { readonly kind: 'request'; readonly id: RequestId; readonly request: Request }
+  /** The client went away: its answer is no longer wanted (the request may still be carried out). */
+  | { readonly kind: 'abandoned'; readonly id: RequestId }
+  /** The peer's connection closed: a hint, not a proof. */
+  | { readonly kind: 'disconnected'; readonly node: NodeId }
+  /** The peer's outgoing queue was full: messages were dropped. */
+  | { readonly kind: 'slow'; readonly node: NodeId }
+  | { readonly kind: 'disk'; readonly state: 'full' | 'ok' }
+  /** A member says that this node is no longer one. */
+  | { readonly kind: 'removed' }
+  /** SIGTERM: refuse new requests, finish what is under way, hand leadership over. */
+  | { readonly kind: 'stop' }
+  /** The last batch is durable. */
+  | { readonly kind: 'saved' }
+  /** The checkpoint that was asked for is durable. */
+  | { readonly kind: 'checkpointed'; readonly index: LogIndex }
+
+export interface To<Message> {
+  readonly to: NodeId
+  readonly message: Message
+}
+
+export interface Effects<Message, Saved> {
+  /** Needs no durability here: a leader's appends overlap its own flush. */
+  readonly sendNow: readonly To<Message>[]
+  /** One flush, then step `saved`. */
+  readonly save: readonly Saved[]
+  /** Only after the save: votes, acknowledgements. */
+  readonly send: readonly To<Message>[]
+  readonly reply: readonly { readonly id: RequestId; readonly response: Response }[]
+  /** Make the table durable as it is now, with this `meta` beside it; then step `checkpointed`. */
+  readonly checkpoint: { readonly index: LogIndex; readonly meta: Uint8Array } | undefined
+  /** The journal may forget entries up to this index: a durable checkpoint covers them. */
+  readonly compactTo: LogIndex | undefined
+  /** For people: the log, and `watch --cluster`. */
+  readonly events: readonly ClusterEvent[]
+}
