@@ -57,6 +57,8 @@ export interface Effects<Message, Saved> {
   readonly checkpoint: { readonly index: LogIndex; readonly meta: Uint8Array } | undefined
   /** The journal may forget entries up to this index: a durable checkpoint covers them. */
   readonly compactTo: LogIndex | undefined
+  /** More is left to do than one turn should take: take effects again soon, after the input that waits. */
+  readonly more: boolean
   /** For people: the log, and `watch --cluster`. */
   readonly events: readonly ClusterEvent[]
 }

@@ -1,0 +1,91 @@
+/**
+ * How a node comes to a living cluster, from both sides: a member adopts it (`add-node`), or it asks to be
+ * adopted (`--join`). Adoption takes an unused node only; the node durably promises itself to the cluster,
+ * with a fresh identity and an empty log, before it answers. Only then is it proposed as a member.
+ */
+import type { ClusterId, Member } from '../base/ids.js'
+import { type Failure, failure } from '../protocol/request.js'
+import { readMember } from './control.js'
+import { type Ask, meet } from './conversation.js'
+
+/** The cluster as an adopting member knows it. */
+export interface Adopter {
+  readonly ask: Ask
+  readonly self: Member
+  readonly cluster: ClusterId
+  readonly members: readonly Member[]
+}
+
+/** Has the node at `address` promise itself to the cluster; a failure says why it cannot be added. */
+export async function adopt(adopter: Adopter, address: string): Promise<Member | Failure> {
+  const known = adopter.members.find(member => member.address === address)
+  const met = await meet(adopter.ask, address, adopter.self.address)
+  if (known !== undefined) {
+    const isAnother = met.kind === 'met' && met.introduction.member.id !== known.id
+    return isAnother
+      ? refused(address, `the cluster knows it under another identity. Type remove-node ${address} first.`)
+      : failure('NODE_EXISTS', { node: address })
+  }
+  if (met.kind === 'unreachable') return unreachable(address, met.reason)
+  const { introduction } = met
+  if (adopter.members.some(member => member.id === introduction.member.id)) {
+    return failure('NODE_EXISTS', { node: address })
+  }
+  const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
+  if (told.kind === 'unreachable') return unreachable(address, told.reason)
+  if (told.kind === 'refused') return refused(address, told.message)
+  const member = readMember(told.fields)
+  if (member === undefined) return refused(address, 'it gave no identity.')
+  // The address that was typed is where clients reach it; two names of one node would count it twice.
+  if (member.address !== address) {
+    return refused(address, `it calls itself ${member.address}: add it under that address.`)
+  }
+  return member
+}
+
+function refused(node: string, reason: string): Failure {
+  return failure('NODE_REFUSED', { node, reason })
+}
+
+function unreachable(node: string, reason: string): Failure {
+  return failure('NODE_UNREACHABLE', { node, reason })
+}
+
+/** What a joining node does in its own place. */
+export interface JoinHost {
+  readonly self: Member
+  /** Members to ask, any of which will do. */
+  readonly members: readonly string[]
+  readonly ask: Ask
+  /** False once the node was adopted, or stops. */
+  isJoining(): boolean
+  waitingFor(reason: string): void
+  pause(): Promise<void>
+}
+
+/** Asks to be added until it is; returns why not, if a member refused for good. */
+export async function joinCluster(host: JoinHost): Promise<string | undefined> {
+  let told = ''
+  while (host.isJoining()) {
+    for (const address of host.members) {
+      const answer = await host.ask(address, { op: 'join', address: host.self.address })
+      if (!host.isJoining()) return undefined
+      if (answer.kind === 'refused' && isFinal(answer.code)) return answer.message
+      const reason =
+        answer.kind === 'unreachable'
+          ? `${address} (${answer.reason})`
+          : answer.kind === 'refused'
+            ? `${address} (${answer.message})`
+            : `${address} to bring this node up`
+      if (reason !== told) host.waitingFor(reason)
+      told = reason
+    }
+    await host.pause()
+  }
+  return undefined
+}
+
+/** Refusals that asking again does not change. */
+function isFinal(code: string): boolean {
+  return code === 'NODE_REFUSED' || code === 'NODE_EXISTS' || code === 'ENGINE_MISMATCH'
+}

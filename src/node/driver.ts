@@ -1,0 +1,183 @@
+/**
+ * The driver: the only loop. It steps every input that is waiting, makes what must be durable durable with
+ * one flush, sends, replies, and starts again. It decides nothing; the replica does.
+ *
+ * It runs on ports (clock, store, wire), so that the simulator runs the very same driver.
+ */
+import type { Clock } from '../base/clock.js'
+import { type NodeId, type RequestId, requestId } from '../base/ids.js'
+import type { ClusterEvent, Request, Response } from '../protocol/request.js'
+import type { Effects, Input, Replica } from '../replica/contract.js'
+
+/** Where a save may wait for the disk; see the journal. */
+export type SaveMode = 'inline' | 'overlap'
+
+/** What is durable, as the driver uses it. */
+export interface Store<Saved> {
+  /** Makes the records durable, in order, then calls `done`, perhaps before it returns. One at a time. */
+  save(records: readonly Saved[], mode: SaveMode, done: (error: Error | undefined) => void): void
+  /** Makes the table durable as it is now, with `meta`. One at a time. */
+  checkpoint(meta: Uint8Array, done: (error: Error | undefined) => void): void
+  /** Forgets journal records up to `index`. */
+  compact(index: number): void
+}
+
+/** The world of a driver. */
+export interface DriverPorts<Message, Saved> {
+  readonly clock: Clock
+  readonly tickMs: number
+  readonly store: Store<Saved>
+  /** Sends a message; it may be lost. */
+  send(to: NodeId, message: Message): void
+  /** Events, as they happen, for the log and for watchers. */
+  onEvent(event: ClusterEvent): void
+  /** Called after every turn: what depends on the replica's state is looked at here. */
+  onTurn(): void
+  /** The disk or our own reasoning failed: the node must stop. Called once; nothing is stepped afterwards. */
+  onFailure(error: Error): void
+}
+
+export class Driver<Message, Saved> {
+  readonly #replica: Replica<Message, Saved>
+  readonly #ports: DriverPorts<Message, Saved>
+  readonly #waiters = new Map<RequestId, (response: Response) => void>()
+  #inputs: Input<Message>[] = []
+  #nextRequest = 1
+  #isScheduled = false
+  #isStepping = false
+  #isStopped = false
+  #tickedAtMs: number
+  #cancelTimer: (() => void) | undefined
+
+  constructor(replica: Replica<Message, Saved>, ports: DriverPorts<Message, Saved>) {
+    this.#replica = replica
+    this.#ports = ports
+    this.#tickedAtMs = ports.clock.monotonicMs()
+  }
+
+  /** Begins to run. The first turn knows the time already. */
+  start(): void {
+    this.#inputs.push({ kind: 'tick', count: 0, wallMs: this.#ports.clock.wallMs() })
+    this.#schedule()
+    this.#startTimer()
+  }
+
+  /**
+   * Asks the replica; `done` is called once with the answer, unless the returned function says that nobody
+   * waits for it any more.
+   */
+  request(request: Request, done: (response: Response) => void): () => void {
+    const id = requestId(this.#nextRequest++)
+    this.#waiters.set(id, done)
+    this.input({ kind: 'request', id, request })
+    return () => {
+      if (this.#waiters.delete(id)) this.input({ kind: 'abandoned', id })
+    }
+  }
+
+  /** Takes an input; it is stepped in the next turn, in the order of arrival. */
+  input(input: Input<Message>): void {
+    this.#inputs.push(input)
+    this.#schedule()
+  }
+
+  /** Ends the loop for good; requests that wait are not answered. */
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelTimer?.()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isStepping || this.#isStopped) return
+    this.#isScheduled = true
+    this.#ports.clock.soon(() => {
+      this.#isScheduled = false
+      this.#turn()
+    })
+  }
+
+  #startTimer(): void {
+    this.#cancelTimer = this.#ports.clock.after(this.#ports.tickMs, () => {
+      if (this.#isStopped) return
+      this.#startTimer()
+      this.#turn()
+    })
+  }
+
+  #turn(): void {
+    if (this.#isStopped) return
+    this.#isStepping = true
+    try {
+      this.#stepTime()
+      let more: boolean
+      do {
+        const inputs = this.#inputs
+        this.#inputs = []
+        for (const input of inputs) this.#replica.step(input)
+        more = this.#perform(this.#replica.takeEffects())
+        // A save that ended on the spot is an input of this turn, so that what waits for it leaves with it.
+      } while (this.#inputs.some(input => input.kind === 'saved') && !this.#isStopped)
+      this.#ports.onTurn()
+      this.#isStepping = false
+      if (more || this.#inputs.length > 0) this.#schedule()
+    } catch (error) {
+      this.#isStepping = false
+      this.#fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Time passes before anything else is looked at, so that nothing is decided by an old clock. */
+  #stepTime(): void {
+    const { clock, tickMs } = this.#ports
+    const count = Math.floor((clock.monotonicMs() - this.#tickedAtMs) / tickMs)
+    if (count <= 0) return
+    this.#tickedAtMs += count * tickMs
+    this.#replica.step({ kind: 'tick', count, wallMs: clock.wallMs() })
+  }
+
+  #perform(effects: Effects<Message, Saved>): boolean {
+    const { store } = this.#ports
+    for (const { to, message } of effects.sendNow) this.#ports.send(to, message)
+    if (effects.checkpoint !== undefined) this.#checkpoint(effects.checkpoint)
+    if (effects.save.length === 0) {
+      for (const { to, message } of effects.send) this.#ports.send(to, message)
+    } else {
+      // Whoever has sent something has others working meanwhile, and should not keep its loop waiting.
+      const mode = effects.sendNow.length > 0 ? 'overlap' : 'inline'
+      store.save(effects.save, mode, error => {
+        if (this.#isStopped) return
+        if (error !== undefined) {
+          this.#fail(error)
+          return
+        }
+        for (const { to, message } of effects.send) this.#ports.send(to, message)
+        this.input({ kind: 'saved' })
+      })
+    }
+    if (effects.compactTo !== undefined) store.compact(effects.compactTo)
+    for (const event of effects.events) this.#ports.onEvent(event)
+    for (const { id, response } of effects.reply) this.#answer(id, response)
+    return effects.more
+  }
+
+  #checkpoint(checkpoint: NonNullable<Effects<Message, Saved>['checkpoint']>): void {
+    this.#ports.store.checkpoint(checkpoint.meta, error => {
+      if (this.#isStopped) return
+      if (error !== undefined) this.#fail(error)
+      else this.input({ kind: 'checkpointed', index: checkpoint.index })
+    })
+  }
+
+  #answer(id: RequestId, response: Response): void {
+    const waiter = this.#waiters.get(id)
+    if (waiter === undefined) return
+    this.#waiters.delete(id)
+    waiter(response)
+  }
+
+  #fail(error: Error): void {
+    if (this.#isStopped) return
+    this.stop()
+    this.#ports.onFailure(error)
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Who this node is and where it stands, as kept in its data directory. The name a node goes by is its
+ * address; its identity is not: that is a UUID4 made at first start, and a node whose disk was wiped is a new
+ * node, which cannot vote with a memory it lost.
+ */
+import { v4 as uuid, validate } from 'uuid'
+import { type ClusterId, clusterId, type NodeId, nodeId } from '../base/ids.js'
+
+/** Where a node stands between its first start and its removal. */
+export type Standing =
+  /**
+   * It is one of `nodes`, who will form a cluster once all of them are there. With `cluster` set it has begun,
+   * as the first of the list, to gather the promises of the others.
+   */
+  | { readonly kind: 'forming'; readonly nodes: readonly string[]; readonly cluster: ClusterId | undefined }
+  /** It waits to be added by the cluster that it was told to join. */
+  | { readonly kind: 'joining' }
+  /** It belongs to a cluster: it runs, or waits for that cluster's leader to bring it up. */
+  | { readonly kind: 'member'; readonly cluster: ClusterId }
+  /** It was removed from the cluster. */
+  | { readonly kind: 'removed'; readonly cluster: ClusterId }
+
+export interface Identity {
+  readonly node: NodeId
+  readonly standing: Standing
+}
+
+export function newNodeId(): NodeId {
+  return nodeId(uuid())
+}
+
+export function newClusterId(): ClusterId {
+  return clusterId(uuid())
+}
+
+/** The plain form that is kept on the disk. */
+export function plainIdentity(identity: Identity): unknown {
+  return { format: 1, ...identity }
+}
+
+/** Reads {@link plainIdentity}; undefined if it is anything else. */
+export function readIdentity(plain: unknown): Identity | undefined {
+  if (typeof plain !== 'object' || plain === null) return undefined
+  const { format, node, standing } = plain as Record<string, unknown>
+  if (format !== 1 || typeof node !== 'string' || !validate(node)) return undefined
+  if (typeof standing !== 'object' || standing === null) return undefined
+  const read = readStanding(standing as Record<string, unknown>)
+  return read && { node: nodeId(node), standing: read }
+}
+
+function readStanding({ kind, nodes, cluster }: Record<string, unknown>): Standing | undefined {
+  const id = typeof cluster === 'string' && validate(cluster) ? clusterId(cluster) : undefined
+  switch (kind) {
+    case 'forming':
+      return Array.isArray(nodes) ? { kind, nodes: nodes.map(String), cluster: id } : undefined
+    case 'joining':
+      return { kind }
+    case 'member':
+    case 'removed':
+      return id && { kind, cluster: id }
+    default:
+      return undefined
+  }
+}

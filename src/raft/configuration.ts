@@ -1,0 +1,99 @@
+/**
+ * Configurations: who is a member, who votes, and the single steps from one to the next. Only one member is
+ * changed at a time, so that any two successive majorities share a voter (dissertation, section 4.1).
+ */
+import { type Member, type NodeId, nodeId } from '../base/ids.js'
+import type { Configuration, ConfiguredMember, ReadMode } from './types.js'
+
+/** How many removed identities a configuration remembers; the oldest are forgotten. */
+const removedMax = 100
+
+/** The configuration of a new cluster whose members all vote. */
+export function firstConfiguration(members: readonly Member[], reads: ReadMode): Configuration {
+  return { members: members.map(member => ({ ...member, voter: true })), removed: [], reads }
+}
+
+/** A configuration without members: that of a node that waits to be told. */
+export const emptyConfiguration: Configuration = { members: [], removed: [], reads: 'linearizable' }
+
+export function encodeConfiguration(configuration: Configuration): Uint8Array {
+  return Buffer.from(JSON.stringify(configuration))
+}
+
+/** Reads what {@link encodeConfiguration} made; undefined if the bytes are anything else. */
+export function decodeConfiguration(data: Uint8Array): Configuration | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(data).toString())
+    if (typeof value !== 'object' || value === null) return undefined
+    const { members, removed, reads } = value as Record<string, unknown>
+    if (!Array.isArray(members) || !Array.isArray(removed)) return undefined
+    if (reads !== 'linearizable' && reads !== 'lease') return undefined
+    const checked: ConfiguredMember[] = []
+    for (const member of members as unknown[]) {
+      if (typeof member !== 'object' || member === null) return undefined
+      const { id, address, peerAddress, voter } = member as Record<string, unknown>
+      if (typeof id !== 'string' || typeof address !== 'string' || typeof peerAddress !== 'string')
+        return undefined
+      if (typeof voter !== 'boolean') return undefined
+      checked.push({ id: nodeId(id), address, peerAddress, voter })
+    }
+    return { members: checked, removed: removed.map(id => nodeId(String(id))), reads }
+  } catch {
+    return undefined
+  }
+}
+
+export function findMember(configuration: Configuration, id: NodeId): ConfiguredMember | undefined {
+  return configuration.members.find(member => member.id === id)
+}
+
+export function isVoter(configuration: Configuration, id: NodeId): boolean {
+  return findMember(configuration, id)?.voter === true
+}
+
+export function voters(configuration: Configuration): NodeId[] {
+  return configuration.members.filter(member => member.voter).map(member => member.id)
+}
+
+/** How many voters make a majority. */
+export function majority(voterCount: number): number {
+  return Math.floor(voterCount / 2) + 1
+}
+
+/**
+ * The greatest value that a majority of the voters has reached, given what each has: what is committed,
+ * of what each holds; which read round is confirmed, of what each has answered.
+ */
+export function reachedByMajority(configuration: Configuration, reached: (voter: NodeId) => number): number {
+  const values = voters(configuration).map(reached)
+  if (values.length === 0) return 0
+  values.sort((left, right) => right - left)
+  return values[majority(values.length) - 1] ?? 0
+}
+
+export function withLearner(configuration: Configuration, member: Member): Configuration {
+  return { ...configuration, members: [...configuration.members, { ...member, voter: false }] }
+}
+
+export function withVoter(configuration: Configuration, id: NodeId): Configuration {
+  const members = configuration.members.map(member =>
+    member.id === id ? { ...member, voter: true } : member,
+  )
+  return { ...configuration, members }
+}
+
+/** The member listens elsewhere now; its identity and vote stay. */
+export function withMoved(configuration: Configuration, moved: Member): Configuration {
+  const members = configuration.members.map(member =>
+    member.id === moved.id ? { ...member, address: moved.address, peerAddress: moved.peerAddress } : member,
+  )
+  return { ...configuration, members }
+}
+
+export function without(configuration: Configuration, id: NodeId): Configuration {
+  return {
+    ...configuration,
+    members: configuration.members.filter(member => member.id !== id),
+    removed: [...configuration.removed, id].slice(-removedMax),
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Elections: when they start, who gets a vote, and when they are won (Raft paper, section 5.2 and 5.4.1;
+ * pre-vote: dissertation, section 9.6).
+ */
+import { type NodeId, type Term, term } from '../base/ids.js'
+import { isVoter, majority, voters } from './configuration.js'
+import type { Core } from './core.js'
+import { becomeLeader } from './leader.js'
+import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest } from './types.js'
+
+/** The election timer ran out: ask whether an election could be won. */
+export function startPreVote(core: Core): void {
+  core.resetElectionTimer()
+  if (!isVoter(core.configuration, core.id)) return
+  core.role = { kind: 'pre-candidate', granted: new Set([core.id]) }
+  core.setLeader(undefined)
+  for (const voter of otherVoters(core)) {
+    core.sendNow(voter, { kind: 'pre-vote-request', term: nextTerm(core), ...lastPosition(core) })
+  }
+  decidePreVote(core)
+}
+
+export function onPreVoteRequest(core: Core, from: NodeId, request: PreVoteRequest): void {
+  const granted =
+    request.term > core.term &&
+    !core.isLeaderAlive() &&
+    core.log.isUpToDate({ index: request.lastIndex, term: request.lastTerm })
+  // Nothing was promised, so nothing has to be durable; but the term that is told must be.
+  core.sendWhenDurable(from, { kind: 'pre-vote-reply', term: granted ? request.term : core.term, granted })
+}
+
+export function onPreVoteReply(core: Core, from: NodeId, reply: PreVoteReply): void {
+  if (!reply.granted) {
+    if (reply.term > core.term) core.becomeFollower(reply.term, undefined)
+    return
+  }
+  if (core.role.kind !== 'pre-candidate' || reply.term !== nextTerm(core)) return
+  core.role.granted.add(from)
+  decidePreVote(core)
+}
+
+export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): void {
+  // Whoever still hears the leader does not help to depose it, nor takes over a higher term for it; unless
+  // the leader itself asked for the election.
+  const listens = request.transfer || !core.isLeaderAlive()
+  if (request.term > core.term && listens) core.becomeFollower(request.term, undefined)
+  const granted =
+    request.term === core.term &&
+    (core.role.kind === 'follower' || core.role.kind === 'pre-candidate') &&
+    core.leader === undefined &&
+    (core.votedFor === undefined || core.votedFor === from) &&
+    core.log.isUpToDate({ index: request.lastIndex, term: request.lastTerm })
+  if (granted) {
+    core.votedFor = from
+    core.role = { kind: 'follower' }
+    core.resetElectionTimer()
+  }
+  core.sendWhenDurable(from, { kind: 'vote-reply', term: core.term, granted })
+}
+
+export function onVoteReply(core: Core, from: NodeId, reply: VoteReply): void {
+  if (reply.term > core.term) {
+    core.becomeFollower(reply.term, undefined)
+    return
+  }
+  if (core.role.kind !== 'candidate' || reply.term !== core.term || !reply.granted) return
+  core.role.granted.add(from)
+  decideVote(core)
+}
+
+/** The leader hands over: its silence need not be waited for, and no pre-vote is needed. */
+export function onTimeoutNow(core: Core, from: NodeId, message: TimeoutNow): void {
+  if (message.term !== core.term || core.leader !== from || core.role.kind !== 'follower') return
+  if (isVoter(core.configuration, core.id)) startElection(core, true)
+}
+
+/** This node's own vote is durable, and counts from now on. */
+export function onOwnVoteDurable(core: Core): void {
+  if (core.role.kind !== 'candidate' || core.votedFor !== core.id || !core.isStateDurable) return
+  core.role.granted.add(core.id)
+  decideVote(core)
+}
+
+function startElection(core: Core, transfer: boolean): void {
+  core.term = nextTerm(core)
+  core.votedFor = core.id
+  core.role = { kind: 'candidate', transfer, granted: new Set() }
+  core.setLeader(undefined)
+  core.resetElectionTimer()
+  core.events.push({ kind: 'role', role: 'candidate', term: core.term })
+  // The requests leave when the own vote is durable: a node that forgot it could vote twice in this term.
+  for (const voter of otherVoters(core)) {
+    core.sendWhenDurable(voter, { kind: 'vote-request', term: core.term, ...lastPosition(core), transfer })
+  }
+}
+
+function decidePreVote(core: Core): void {
+  if (core.role.kind === 'pre-candidate' && isMajority(core, core.role.granted)) startElection(core, false)
+}
+
+function decideVote(core: Core): void {
+  // Its own vote must be among them, or rather durable, even where the others suffice: a leader whose vote is
+  // not on its disk could vote for another one in the same term after a crash.
+  if (core.role.kind !== 'candidate' || !core.role.granted.has(core.id)) return
+  if (isMajority(core, core.role.granted)) becomeLeader(core)
+}
+
+function isMajority(core: Core, granted: ReadonlySet<NodeId>): boolean {
+  const all = voters(core.configuration)
+  return all.filter(voter => granted.has(voter)).length >= majority(all.length)
+}
+
+function otherVoters(core: Core): NodeId[] {
+  return voters(core.configuration).filter(voter => voter !== core.id)
+}
+
+function nextTerm(core: Core): Term {
+  return term(core.term + 1)
+}
+
+function lastPosition(core: Core): Pick<VoteRequest, 'lastIndex' | 'lastTerm'> {
+  return { lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm }
+}

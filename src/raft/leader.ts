@@ -1,0 +1,372 @@
+/**
+ * What a leader does: replicate its log, count what is committed, feed those who fell behind, change the
+ * membership, hand over, and step down when it no longer hears a majority.
+ */
+import { assert, present } from '../base/assert.js'
+import { type LogIndex, logIndex, type NodeId } from '../base/ids.js'
+import { encodeConfiguration, isVoter, majority, reachedByMajority, voters } from './configuration.js'
+import type { Core, Leadership } from './core.js'
+import { sampleCommit, surveyMembers } from './health.js'
+import { Progress } from './progress.js'
+import { Reads } from './reads.js'
+import type { Append, AppendReply, Configuration, EntryKind, SnapshotReply } from './types.js'
+
+export function becomeLeader(core: Core): void {
+  const firstIndex = logIndex(core.log.lastIndex + 1)
+  const leadership: Leadership = {
+    kind: 'leader',
+    firstIndex,
+    progress: new Map(),
+    reads: new Reads(),
+    commitSamples: [],
+    transfer: undefined,
+    heartbeatAtTick: core.tick,
+  }
+  core.role = leadership
+  core.leaderGone = false
+  core.hurryUntilTick = core.tick
+  core.setLeader(core.id)
+  core.events.push({ kind: 'role', role: 'leader', term: core.term })
+  meetMembers(core, leadership)
+  // Entries of earlier terms are committed only together with one of this term (Raft paper, section 5.4.2),
+  // and what is committed is known only once that has happened (section 8).
+  appendEntry(core, 'no-op', new Uint8Array(0))
+}
+
+/** Appends a command; returns its index, or undefined while this leader takes none. */
+export function proposeCommand(core: Core, leadership: Leadership, data: Uint8Array): LogIndex | undefined {
+  if (!isServing(core, leadership) || leadership.transfer !== undefined) return undefined
+  return appendEntry(core, 'command', data)
+}
+
+/** Whether a membership change may start now: one at a time, and never before the term's first commit. */
+export function canChangeConfiguration(core: Core, leadership: Leadership): boolean {
+  return (
+    isServing(core, leadership) &&
+    leadership.transfer === undefined &&
+    core.log.configurationIndex <= core.commitIndex
+  )
+}
+
+/** Appends a configuration that differs in one member; it is in force at once (dissertation, section 4.1). */
+export function proposeConfiguration(core: Core, leadership: Leadership, next: Configuration): LogIndex {
+  assert(canChangeConfiguration(core, leadership), 'one membership change at a time')
+  const index = appendEntry(core, 'configuration', encodeConfiguration(next))
+  meetMembers(core, leadership)
+  return index
+}
+
+/** Whether the no-op of this term is committed: only then may reads and changes begin. */
+export function isServing(core: Core, leadership: Leadership): boolean {
+  return core.commitIndex >= leadership.firstIndex
+}
+
+/** A linearizable read: ready at once (single voter, lease), or when its round is answered. */
+export function startRead(core: Core, leadership: Leadership, token: number): void {
+  assert(isServing(core, leadership), 'a leader reads only after its no-op is committed')
+  const read = { token, index: core.commitIndex }
+  const isAlone = voters(core.configuration).every(voter => voter === core.id)
+  const hasLease = core.isLease && leadership.reads.hasLease(core.tick, core.options.electionTicks)
+  if (isAlone || hasLease) core.readyReads.push(read)
+  else leadership.reads.add(read)
+}
+
+/** Begins to hand leadership to `to`; proposals wait until it has, or until one election timeout has passed. */
+export function startTransfer(core: Core, leadership: Leadership, to: NodeId): void {
+  leadership.reads.dropLease()
+  leadership.transfer = { to, untilTick: core.tick + core.options.electionTicks, asked: false }
+}
+
+/** Whether a member was heard in this term and within the last election timeout. */
+export function isHeard(core: Core, leadership: Leadership, id: NodeId): boolean {
+  if (id === core.id) return true
+  const progress = leadership.progress.get(id)
+  return progress?.heard === true && core.tick - progress.heardAtTick <= core.options.electionTicks
+}
+
+/** The other voter best suited to lead: heard, with room on its disk if that is asked for, furthest along. */
+export function bestSuccessor(core: Core, leadership: Leadership, withRoom: boolean): NodeId | undefined {
+  let best: { readonly id: NodeId; readonly matched: number } | undefined
+  for (const [id, { matched, diskFull }] of leadership.progress) {
+    if (!isVoter(core.configuration, id) || !isHeard(core, leadership, id)) continue
+    if (withRoom && diskFull) continue
+    if (best === undefined || matched > best.matched) best = { id, matched }
+  }
+  return best?.id
+}
+
+export function tickLeader(core: Core, leadership: Leadership): void {
+  if (!hearsMajority(core, leadership)) {
+    core.becomeFollower(core.term, undefined)
+    return
+  }
+  if (leadership.transfer !== undefined && core.tick >= leadership.transfer.untilTick) {
+    leadership.transfer = undefined
+  }
+  if (core.tick >= leadership.heartbeatAtTick) {
+    leadership.heartbeatAtTick = core.tick + core.options.heartbeatTicks
+    sampleCommit(core, leadership)
+    core.health = surveyMembers(core, leadership)
+    leadership.reads.startRound(core.tick)
+    for (const [id, progress] of leadership.progress) {
+      if (progress.sending.kind === 'probing') progress.sending.waiting = false
+      resendPiece(core, id, progress)
+      sendEmpty(core, leadership, id, progress, true)
+    }
+    // The majority may have become smaller since the last answer came.
+    settleReads(core, leadership)
+    return
+  }
+  // An idle follower should not have to wait for a heartbeat to learn what is committed.
+  for (const [id, progress] of leadership.progress) {
+    if (progress.toldCommit < core.commitIndex && progress.sending.kind === 'streaming') {
+      sendEmpty(core, leadership, id, progress, false)
+    }
+  }
+}
+
+/** At the end of a turn: a round for the reads that wait, and entries to everybody who has room for them. */
+export function replicate(core: Core, leadership: Leadership): void {
+  const probing = leadership.reads.wantsRound
+  if (probing) {
+    leadership.reads.startRound(core.tick)
+    leadership.reads.askAll()
+  }
+  for (const [id, progress] of leadership.progress) {
+    const sent = sendEntries(core, leadership, id, progress)
+    if (probing && !sent) sendEmpty(core, leadership, id, progress, false)
+  }
+  const { transfer } = leadership
+  if (transfer === undefined || transfer.asked) return
+  if (leadership.progress.get(transfer.to)?.matched === core.log.lastIndex) {
+    transfer.asked = true
+    core.sendNow(transfer.to, { kind: 'timeout-now', term: core.term })
+  }
+}
+
+/** Counts what a majority holds; only an entry of this term may be counted (Raft paper, figure 8). */
+export function countCommitted(core: Core, leadership: Leadership): void {
+  const reached = logIndex(
+    reachedByMajority(core.configuration, voter =>
+      // The own copy counts once it is flushed, like everybody's.
+      voter === core.id ? core.log.stable : (leadership.progress.get(voter)?.matched ?? 0),
+    ),
+  )
+  if (reached <= core.commitIndex || core.log.termAt(reached) !== core.term) return
+  core.advanceCommit(reached)
+  if (core.log.configurationIndex <= core.commitIndex) forgetRemoved(core, leadership)
+}
+
+export function onAppendReply(core: Core, leadership: Leadership, from: NodeId, reply: AppendReply): void {
+  const progress = leadership.progress.get(from)
+  if (progress === undefined) return
+  progress.heard = true
+  progress.heardAtTick = core.tick
+  progress.diskFull = reply.diskFull
+  progress.lastIndex = reply.lastIndex
+  progress.appliedIndex = reply.appliedIndex
+  if (reply.round > progress.round) progress.round = reply.round
+
+  const { outcome } = reply
+  if (outcome.kind === 'matched') onMatched(core, leadership, progress, outcome.matched)
+  else if (outcome.kind === 'mismatch' && outcome.previousIndex > progress.matched) {
+    if (progress.sending.kind !== 'snapshotting') {
+      const agreeing = core.log.lastIndexWithTermUpTo(outcome.hintIndex, outcome.hintTerm)
+      progress.probeFrom(logIndex(Math.max(progress.matched, agreeing) + 1))
+    }
+  }
+  settleReads(core, leadership)
+}
+
+export function onSnapshotReply(
+  core: Core,
+  leadership: Leadership,
+  from: NodeId,
+  reply: SnapshotReply,
+): void {
+  const progress = leadership.progress.get(from)
+  if (progress === undefined) return
+  progress.heard = true
+  progress.heardAtTick = core.tick
+  const { sending } = progress
+  if (sending.kind !== 'snapshotting' || sending.snapshot.index !== reply.index) return
+  if (reply.installed) {
+    core.events.push({ kind: 'snapshot-sent', to: from, index: reply.index })
+    progress.acknowledge(reply.index)
+    progress.stream()
+    countCommitted(core, leadership)
+  } else if (reply.next === sending.sequence + 1) {
+    sending.sequence = reply.next
+    sending.piece = sending.snapshot.next(core.options.snapshotChunkBytes)
+    sendPiece(core, from, progress)
+  } else if (reply.next < sending.sequence) {
+    // It lost pieces that it had acknowledged (it restarted, say): both begin anew.
+    progress.probeFrom(logIndex(progress.matched + 1))
+  }
+}
+
+/** What was sent to `node` may be lost: look again where the logs agree. */
+export function suspectLoss(leadership: Leadership, node: NodeId): void {
+  const progress = leadership.progress.get(node)
+  if (progress?.sending.kind === 'streaming') progress.probeFrom(logIndex(progress.matched + 1))
+}
+
+function onMatched(core: Core, leadership: Leadership, progress: Progress, matched: LogIndex): void {
+  // A reply from another time of this log can only be a fault of the sender; it must not become ours.
+  if (matched > core.log.lastIndex) return
+  const news = progress.acknowledge(matched)
+  if (progress.sending.kind === 'probing') {
+    const next = progress.sending.next
+    if (matched + 1 >= next) progress.stream()
+    // The probe found the place, but what is durable there lies before it: the acknowledgement follows.
+    else progress.sending.waiting = true
+  }
+  if (news) countCommitted(core, leadership)
+}
+
+/** Sends as many appends with entries as the follower has room for; returns whether any was sent. */
+function sendEntries(core: Core, leadership: Leadership, to: NodeId, progress: Progress): boolean {
+  let sent = false
+  while (!progress.diskFull) {
+    const { sending } = progress
+    if (sending.kind === 'snapshotting') return sent
+    if (sending.next <= core.log.base.index && !canFollowBase(core, sending.next)) {
+      startSnapshot(core, to, progress)
+      return sent
+    }
+    if (sending.kind === 'probing' && sending.waiting) return sent
+    if (sending.next > core.log.lastIndex) {
+      if (sending.kind === 'streaming' || sent) return sent
+      sending.waiting = true
+      sendEmpty(core, leadership, to, progress, false)
+      return true
+    }
+    if (sending.kind === 'streaming' && sending.inFlight.length >= core.options.appendsInFlightMax)
+      return sent
+    const entries = core.log.slice(sending.next, core.options.appendBytesMax)
+    core.sendNow(to, makeAppend(core, leadership, logIndex(sending.next - 1), entries, false))
+    progress.toldCommit = core.commitIndex
+    sent = true
+    if (sending.kind === 'probing') {
+      sending.waiting = true
+      return sent
+    }
+    const last = present(entries.at(-1), 'an entry to send').index
+    sending.inFlight.push(last)
+    sending.next = logIndex(last + 1)
+  }
+  return sent
+}
+
+/** Whether an append that starts at `next` can name the entry before it. */
+function canFollowBase(core: Core, next: LogIndex): boolean {
+  return next - 1 === core.log.base.index
+}
+
+function sendEmpty(
+  core: Core,
+  leadership: Leadership,
+  to: NodeId,
+  progress: Progress,
+  isHeartbeat: boolean,
+): void {
+  const { sending } = progress
+  const previous = sending.kind === 'snapshotting' ? 0 : sending.next - 1
+  // What the follower holds is not known or compacted away here: ask about the beginning, which always agrees.
+  const known = core.log.termAt(logIndex(previous)) === undefined ? 0 : previous
+  core.sendNow(to, makeAppend(core, leadership, logIndex(known), [], isHeartbeat))
+  progress.toldCommit = core.commitIndex
+}
+
+function makeAppend(
+  core: Core,
+  leadership: Leadership,
+  previousIndex: LogIndex,
+  entries: Append['entries'],
+  isHeartbeat: boolean,
+): Append {
+  const previousTerm = previousIndex === 0 ? 0 : core.log.termAt(previousIndex)
+  return {
+    kind: 'append',
+    term: core.term,
+    previousIndex,
+    previousTerm: present(previousTerm, 'the term before the entries to send') as Append['previousTerm'],
+    commit: core.commitIndex,
+    round: leadership.reads.round,
+    entries,
+    health: isHeartbeat ? core.health : undefined,
+  }
+}
+
+function startSnapshot(core: Core, to: NodeId, progress: Progress): void {
+  const snapshot = core.surroundings.openSnapshot()
+  if (snapshot === undefined) return
+  core.events.push({ kind: 'snapshot-sending', to, index: snapshot.index })
+  progress.closeSnapshot()
+  const piece = snapshot.next(core.options.snapshotChunkBytes)
+  progress.sending = { kind: 'snapshotting', snapshot, sequence: 0, piece, sentAtTick: core.tick }
+  sendPiece(core, to, progress)
+}
+
+function sendPiece(core: Core, to: NodeId, progress: Progress): void {
+  const { sending } = progress
+  assert(sending.kind === 'snapshotting', 'a piece belongs to a snapshot')
+  sending.sentAtTick = core.tick
+  core.sendNow(to, {
+    kind: 'snapshot-chunk',
+    term: core.term,
+    index: sending.snapshot.index,
+    indexTerm: sending.snapshot.term,
+    sequence: sending.sequence,
+    ...sending.piece,
+  })
+}
+
+/** A piece that nobody acknowledged for an election timeout was lost. */
+function resendPiece(core: Core, to: NodeId, progress: Progress): void {
+  const { sending } = progress
+  if (sending.kind !== 'snapshotting') return
+  if (core.tick - sending.sentAtTick >= core.options.electionTicks) sendPiece(core, to, progress)
+}
+
+function settleReads(core: Core, leadership: Leadership): void {
+  const confirmed = reachedByMajority(core.configuration, voter =>
+    voter === core.id ? leadership.reads.round : (leadership.progress.get(voter)?.round ?? 0),
+  )
+  core.readyReads.push(...leadership.reads.confirm(confirmed))
+}
+
+function hearsMajority(core: Core, leadership: Leadership): boolean {
+  const all = voters(core.configuration)
+  const heard = all.filter(voter => {
+    if (voter === core.id) return true
+    const progress = leadership.progress.get(voter)
+    return progress !== undefined && core.tick - progress.heardAtTick <= core.options.electionTicks
+  })
+  return heard.length >= majority(all.length)
+}
+
+function appendEntry(core: Core, kind: EntryKind, data: Uint8Array): LogIndex {
+  const index = logIndex(core.log.lastIndex + 1)
+  core.log.append({ index, term: core.term, kind, data })
+  return index
+}
+
+/** Starts to replicate to members that are new in the configuration. */
+function meetMembers(core: Core, leadership: Leadership): void {
+  for (const { id } of core.configuration.members) {
+    if (id === core.id || leadership.progress.has(id)) continue
+    leadership.progress.set(id, new Progress(logIndex(core.log.lastIndex + 1), core.tick))
+  }
+}
+
+/** A removal is committed: the removed are no longer fed, and a removed leader steps down. */
+function forgetRemoved(core: Core, leadership: Leadership): void {
+  const members = new Set(core.configuration.members.map(member => member.id))
+  for (const [id, progress] of leadership.progress) {
+    if (members.has(id)) continue
+    progress.closeSnapshot()
+    leadership.progress.delete(id)
+  }
+  if (!isVoter(core.configuration, core.id)) core.becomeFollower(core.term, undefined)
+}

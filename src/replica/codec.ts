@@ -1,0 +1,374 @@
+/**
+ * How consensus replicas' messages stand in a line of the peer channel: one JSON object a line. Bytes that
+ * were encoded before (log entries, commands, snapshot rows) are put into it as they are, at its end, and
+ * their sizes stand before them; so they are neither encoded again by a sender nor parsed by a receiver that
+ * only stores them:
+ *
+ *     {"kind":"append","term":3,...,"heads":[3,0,58],"raw":[[1700000000000,"...",["put","a","1"]]]}
+ */
+import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../base/ids.js'
+import { decodeValue, encodeValue, isSessionName } from '../kv/command.js'
+import { decodeRows } from '../kv/rows.js'
+import type { Result } from '../kv/sessions.js'
+import type { Request, Response } from '../protocol/request.js'
+import { decodeConfiguration } from '../raft/configuration.js'
+import type { AppendReply, Entry, EntryKind, MemberHealth } from '../raft/types.js'
+import type { ConsensusMessage, ForwardedWrite } from './messages.js'
+
+const entryKinds: readonly EntryKind[] = ['command', 'configuration', 'no-op']
+const rawMark = Buffer.from(',"raw":[')
+const comma = Buffer.from(',')
+const lineEnd = Buffer.from(']}')
+/** Stands for no bytes at all, so that the line stays JSON. */
+const nothing = Buffer.from('null')
+
+/** The parts of a message's line, in order, without the newline. */
+export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
+  switch (message.kind) {
+    case 'append': {
+      const { entries, ...head } = message
+      if (entries.length === 0) return [Buffer.from(JSON.stringify(head))]
+      const heads: number[] = []
+      const raw: Uint8Array[] = []
+      for (const entry of entries) {
+        const bytes = entry.data.length === 0 ? nothing : entry.data
+        heads.push(entry.term, entryKinds.indexOf(entry.kind), bytes.length)
+        raw.push(bytes)
+      }
+      return withRaw({ ...head, heads }, raw)
+    }
+    case 'forward': {
+      const { writes, ...head } = message
+      const heads = writes.flatMap(write => [write.counter, write.command.length])
+      const raw = writes.map(write => write.command)
+      return withRaw({ ...head, heads }, raw)
+    }
+    case 'snapshot-chunk': {
+      const { data, meta, ...head } = message
+      const raw = meta === undefined ? [data] : [data, meta]
+      return withRaw({ ...head, heads: raw.map(bytes => bytes.length) }, raw)
+    }
+    case 'query-reply':
+      return [Buffer.from(JSON.stringify({ ...message, response: plainResponse(message.response) }))]
+    default:
+      return [Buffer.from(JSON.stringify(message))]
+  }
+}
+
+/** Reads a line that {@link encodeMessage} made; undefined if it is anything else. */
+export function decodeMessage(line: Uint8Array): ConsensusMessage | undefined {
+  const bytes = Buffer.isBuffer(line) ? line : Buffer.from(line.buffer, line.byteOffset, line.byteLength)
+  const markAt = bytes.indexOf(rawMark)
+  try {
+    const head = markAt < 0 ? bytes.toString() : `${bytes.toString('utf8', 0, markAt)}}`
+    const fields: unknown = JSON.parse(head)
+    if (typeof fields !== 'object' || fields === null) return undefined
+    const raw =
+      markAt < 0 ? undefined : bytes.subarray(markAt + rawMark.length, bytes.length - lineEnd.length)
+    return readMessage(new Fields(fields as Record<string, unknown>), raw)
+  } catch (error) {
+    if (error instanceof Malformed || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/** Bytes from a peer that are not what they should be; never leaves this file. */
+class Malformed extends Error {}
+
+/** The fields of a message, each checked as it is read. */
+class Fields {
+  readonly #fields: Record<string, unknown>
+
+  constructor(fields: Record<string, unknown>) {
+    this.#fields = fields
+  }
+
+  get(name: string): unknown {
+    return this.#fields[name]
+  }
+
+  count(name: string): number {
+    const value = this.#fields[name]
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Malformed(name)
+    return value
+  }
+
+  text(name: string): string {
+    const value = this.#fields[name]
+    if (typeof value !== 'string') throw new Malformed(name)
+    return value
+  }
+
+  flag(name: string): boolean {
+    const value = this.#fields[name]
+    if (typeof value !== 'boolean') throw new Malformed(name)
+    return value
+  }
+
+  list(name: string): readonly unknown[] {
+    const value = this.#fields[name]
+    if (!Array.isArray(value)) throw new Malformed(name)
+    return value
+  }
+
+  nested(name: string): Fields {
+    return asFields(this.#fields[name])
+  }
+
+  term(name = 'term'): Term {
+    return term(this.count(name))
+  }
+
+  index(name: string): LogIndex {
+    return logIndex(this.count(name))
+  }
+}
+
+function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage {
+  const kind = fields.text('kind')
+  switch (kind) {
+    case 'append': {
+      const previousIndex = fields.index('previousIndex')
+      const previousTerm = fields.term('previousTerm')
+      return {
+        kind,
+        term: fields.term(),
+        previousIndex,
+        previousTerm,
+        commit: fields.index('commit'),
+        round: fields.count('round'),
+        entries: raw === undefined ? [] : readEntries(fields.list('heads'), raw, previousIndex, previousTerm),
+        health: fields.get('health') === undefined ? undefined : fields.list('health').map(readHealth),
+      }
+    }
+    case 'append-reply':
+      return {
+        kind,
+        term: fields.term(),
+        round: fields.count('round'),
+        outcome: readOutcome(fields.nested('outcome')),
+        lastIndex: fields.index('lastIndex'),
+        appliedIndex: fields.index('appliedIndex'),
+        diskFull: fields.flag('diskFull'),
+      }
+    case 'pre-vote-request':
+      return {
+        kind,
+        term: fields.term(),
+        lastIndex: fields.index('lastIndex'),
+        lastTerm: fields.term('lastTerm'),
+      }
+    case 'vote-request':
+      return {
+        kind,
+        term: fields.term(),
+        lastIndex: fields.index('lastIndex'),
+        lastTerm: fields.term('lastTerm'),
+        transfer: fields.flag('transfer'),
+      }
+    case 'pre-vote-reply':
+    case 'vote-reply':
+      return { kind, term: fields.term(), granted: fields.flag('granted') }
+    case 'timeout-now':
+      return { kind, term: fields.term() }
+    case 'snapshot-chunk': {
+      const [data, meta] = slices(fields.list('heads').map(asCount), raw)
+      // Checked here, where a bad peer can still be refused: what is saved must be readable.
+      if (data === undefined || decodeRows(data) === undefined) throw new Malformed('rows')
+      const place = { index: fields.index('index'), indexTerm: fields.term('indexTerm') }
+      return { kind, term: fields.term(), ...place, sequence: fields.count('sequence'), data, meta }
+    }
+    case 'snapshot-reply':
+      return {
+        kind,
+        term: fields.term(),
+        index: fields.index('index'),
+        next: fields.count('next'),
+        installed: fields.flag('installed'),
+      }
+    case 'forward':
+      return {
+        kind,
+        term: fields.term(),
+        sequence: fields.count('sequence'),
+        session: readSession(fields),
+        bornMs: fields.count('bornMs'),
+        lowest: fields.count('lowest'),
+        writes: readWrites(fields.list('heads'), raw),
+      }
+    case 'forward-reply':
+      return { kind, session: readSession(fields), results: fields.list('results').map(readResultRow) }
+    case 'forward-refused':
+      return {
+        kind,
+        term: fields.term(),
+        sequence: fields.count('sequence'),
+        session: readSession(fields),
+        next: fields.count('next'),
+        reason: readReason(fields.text('reason')),
+        clockMs: fields.count('clockMs'),
+      }
+    case 'query':
+      return { kind, id: fields.count('id'), request: readRequest(fields.nested('request')) }
+    case 'query-reply':
+      return { kind, id: fields.count('id'), response: readResponse(fields.get('response')) }
+    case 'removed':
+      return { kind }
+    default:
+      throw new Malformed(kind)
+  }
+}
+
+function withRaw(head: object, raw: readonly Uint8Array[]): Uint8Array[] {
+  const json = JSON.stringify(head)
+  const parts: Uint8Array[] = [Buffer.from(json.slice(0, -1)), rawMark]
+  raw.forEach((bytes, position) => {
+    if (position > 0) parts.push(comma)
+    parts.push(bytes)
+  })
+  parts.push(lineEnd)
+  return parts
+}
+
+/** The byte ranges of the given sizes, with one comma between them, which must be all there is. */
+function slices(sizes: readonly number[], raw: Buffer | undefined): Buffer[] {
+  if (raw === undefined) throw new Malformed('raw')
+  const found: Buffer[] = []
+  let at = 0
+  for (const size of sizes) {
+    found.push(raw.subarray(at, at + size))
+    at += size + 1
+  }
+  if (at - 1 !== raw.length) throw new Malformed('sizes')
+  return found
+}
+
+function readEntries(
+  heads: readonly unknown[],
+  raw: Buffer,
+  previousIndex: LogIndex,
+  previousTerm: Term,
+): Entry[] {
+  const numbers = heads.map(asCount)
+  const sizes = numbers.filter((_, position) => position % 3 === 2)
+  let lastTerm: number = previousTerm
+  return slices(sizes, raw).map((data, position) => {
+    const entryTerm = numbers[position * 3] ?? 0
+    const kind = entryKinds[numbers[position * 3 + 1] ?? -1]
+    if (kind === undefined || entryTerm < lastTerm) throw new Malformed('entry')
+    if (kind === 'configuration' && decodeConfiguration(data) === undefined)
+      throw new Malformed('configuration')
+    lastTerm = entryTerm
+    const index = logIndex(previousIndex + 1 + position)
+    return { index, term: term(entryTerm), kind, data: kind === 'no-op' ? data.subarray(0, 0) : data }
+  })
+}
+
+function readWrites(heads: readonly unknown[], raw: Buffer | undefined): ForwardedWrite[] {
+  const numbers = heads.map(asCount)
+  const sizes = numbers.filter((_, position) => position % 2 === 1)
+  return slices(sizes, raw).map((command, position) => ({ counter: numbers[position * 2] ?? 0, command }))
+}
+
+function readHealth(value: unknown): MemberHealth {
+  const fields = asFields(value)
+  return {
+    id: nodeId(fields.text('id')),
+    heard: fields.flag('heard'),
+    inSync: fields.flag('inSync'),
+    lastIndex: fields.index('lastIndex'),
+    appliedIndex: fields.index('appliedIndex'),
+    lag: fields.count('lag'),
+    silentTicks: fields.count('silentTicks'),
+    diskFull: fields.flag('diskFull'),
+  }
+}
+
+function readOutcome(fields: Fields): AppendReply['outcome'] {
+  const kind = fields.text('kind')
+  if (kind === 'stale') return { kind }
+  if (kind === 'matched') return { kind, matched: fields.index('matched') }
+  if (kind !== 'mismatch') throw new Malformed('outcome')
+  return {
+    kind,
+    previousIndex: fields.index('previousIndex'),
+    hintIndex: fields.index('hintIndex'),
+    hintTerm: fields.term('hintTerm'),
+  }
+}
+
+function readSession(fields: Fields): string {
+  const session = fields.get('session')
+  if (!isSessionName(session)) throw new Malformed('session')
+  return session
+}
+
+function readReason(text: string): 'gap' | 'busy' | 'disk-full' | 'expired' {
+  if (text !== 'gap' && text !== 'busy' && text !== 'disk-full' && text !== 'expired')
+    throw new Malformed(text)
+  return text
+}
+
+function readResultRow(row: unknown): readonly [number, Result] {
+  if (!Array.isArray(row)) throw new Malformed('results')
+  const fields = asFields(row[1])
+  const counter = asCount(row[0])
+  if (fields.text('kind') === 'written')
+    return [counter, { kind: 'written', version: fields.count('version') }]
+  const code = fields.text('code')
+  if (code === 'KEY_EXISTS' || code === 'KEY_NOT_FOUND') return [counter, { kind: 'refused', code }]
+  if (code !== 'VERSION_MISMATCH') throw new Malformed(code)
+  return [counter, { kind: 'refused', code, current: fields.count('current') }]
+}
+
+/** The requests that travel as queries: those that read or administer. */
+function readRequest(fields: Fields): Request {
+  const op = fields.text('op')
+  switch (op) {
+    case 'get':
+      return { op, key: fields.text('key'), local: false }
+    case 'keys':
+      return { op, prefix: fields.text('prefix'), after: fields.text('after'), limit: fields.count('limit') }
+    case 'add-member':
+    case 'move-member': {
+      const member = fields.nested('member')
+      const id: NodeId = nodeId(member.text('id'))
+      return { op, member: { id, address: member.text('address'), peerAddress: member.text('peerAddress') } }
+    }
+    case 'remove-member':
+    case 'transfer-leader':
+      return { op, address: fields.text('address') }
+    default:
+      throw new Malformed(op)
+  }
+}
+
+function plainResponse(response: Response): unknown {
+  return response.kind === 'value' ? { ...response, value: encodeValue(response.value) } : response
+}
+
+/** Responses come from a member that runs this very code: their kind is checked, their details are shown. */
+function readResponse(value: unknown): Response {
+  const fields = asFields(value)
+  const kind = fields.text('kind')
+  if (kind === 'value') {
+    const bytes = decodeValue(fields.get('value'))
+    if (bytes === undefined) throw new Malformed('value')
+    return { kind, value: bytes, version: fields.count('version') }
+  }
+  if (kind === 'keys') return { kind, keys: fields.list('keys').map(String), more: fields.flag('more') }
+  if (kind === 'done') return { kind }
+  // Checked as far as it goes: the code is looked up in the error table, which has a text for each.
+  if (kind === 'error') return value as Extract<Response, { kind: 'error' }>
+  throw new Malformed(kind)
+}
+
+function asFields(value: unknown): Fields {
+  if (typeof value !== 'object' || value === null) throw new Malformed('object')
+  return new Fields(value as Record<string, unknown>)
+}
+
+function asCount(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Malformed('count')
+  return value
+}

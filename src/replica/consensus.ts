@@ -1,0 +1,592 @@
+/**
+ * The consensus replica: Raft, the key-value state machine, and the way of a request between them. It meets
+ * the contract of contract.ts and is pure: no socket, file, timer or chance of its own.
+ *
+ * A write goes from the outbox of the node that took it to the intake of the leader, through the log, and its
+ * result back; a read goes to the leader, waits for its round, and is answered from the table there; `status`
+ * and `get --local` are answered on the spot.
+ *
+ * What must always hold:
+ * - a request is answered once;
+ * - entries are applied in order, once, and only when they are committed and durable here.
+ */
+import { assert, present, unreachable } from '../base/assert.js'
+import { type LogIndex, logIndex, type Member, type NodeId, type RequestId } from '../base/ids.js'
+import type { Random } from '../base/random.js'
+import { type Command, encodeCommand } from '../kv/command.js'
+import { StateMachine } from '../kv/state-machine.js'
+import type { Table } from '../kv/table.js'
+import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
+import { findMember } from '../raft/configuration.js'
+import type { Log } from '../raft/log.js'
+import { Raft, type RaftOutput } from '../raft/raft.js'
+import type { Configuration, HardState, RaftMessage, RaftOptions, RaftSaved } from '../raft/types.js'
+import { decodeMeta, encodeMeta } from './checkpoint.js'
+import type { Effects, Input, Replica, To } from './contract.js'
+import { Intake } from './intake.js'
+import { MembershipDesk } from './membership.js'
+import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
+import { Outbox } from './outbox.js'
+import { Queries } from './queries.js'
+import { outgoingSnapshot } from './snapshot.js'
+import { clusterStatus, HealthWatch } from './status.js'
+
+/** Times in ticks, sizes in bytes. */
+export interface ConsensusOptions extends RaftOptions {
+  readonly requestTicks: number
+  /** How long one tick is, for what is told in milliseconds. */
+  readonly tickMs: number
+  /** A checkpoint is begun when this much was applied since the last one. */
+  readonly checkpointBytes: number
+  /** Log kept behind the last checkpoint, for followers that are a little slow. */
+  readonly logKeepBytes: number
+  /** Entries applied in one turn at most. */
+  readonly applySlice: number
+  /** Entries proposed and not applied yet at most, in bytes; beyond, the leader says that it is busy. */
+  readonly proposedBytesMax: number
+}
+
+/** What a replica starts with. */
+export interface ConsensusStart {
+  readonly self: Member
+  readonly state: HardState
+  readonly log: Log
+  readonly table: Table
+  readonly random: Random
+  readonly options: ConsensusOptions
+}
+
+export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
+  readonly #self: Member
+  readonly #options: ConsensusOptions
+  readonly #raft: Raft
+  readonly #table: Table
+  readonly #state: StateMachine
+  readonly #outbox: Outbox
+  readonly #queries: Queries
+  readonly #desk: MembershipDesk
+  readonly #health = new HealthWatch()
+  #intake: Intake | undefined
+  /** Forwards that came while this leader's term was not open yet. */
+  #early: { readonly from: NodeId; readonly forward: Forward }[] = []
+  #tick = 0
+  #wallMs = 0
+  #applied: LogIndex
+  #appliedBytes = 0
+  #checkpointing = false
+  #checkpointed: LogIndex
+  #hasClientWrites: boolean
+  #stopping = false
+  #removed = false
+  #appliedConfiguration: Configuration
+  #replies: { id: RequestId; response: Response }[] = []
+  #outgoing: To<ConsensusMessage>[] = []
+  #events: ClusterEvent[] = []
+  #compactTo: LogIndex | undefined
+
+  constructor(start: ConsensusStart) {
+    const { self, table, options, random } = start
+    this.#self = self
+    this.#options = options
+    this.#table = table
+    this.#state = new StateMachine(table)
+    const bytes = table.meta()
+    const meta = bytes && present(decodeMeta(bytes), 'a checkpoint that can be read')
+    if (meta !== undefined) this.#state.load(meta.state)
+    this.#applied = meta?.position.index ?? logIndex(0)
+    this.#checkpointed = this.#applied
+    this.#hasClientWrites = this.#state.clockMs > 0 || holdsCommand(start.log)
+    const raftStart = { id: self.id, state: start.state, log: start.log, applied: this.#applied }
+    this.#raft = new Raft(raftStart, {
+      random,
+      options,
+      openSnapshot: () => outgoingSnapshot(table),
+      configurationOf: data => decodeMeta(data)?.configuration,
+    })
+    this.#appliedConfiguration = start.log.configurationAt(this.#applied)
+    const answer = (id: RequestId, response: Response): void => {
+      this.#replies.push({ id, response })
+    }
+    this.#outbox = new Outbox(() => nameSession(self.id, random), answer)
+    this.#queries = new Queries(random, answer)
+    this.#desk = new MembershipDesk(this.#raft)
+    this.#raft.campaignIfAlone()
+  }
+
+  /** Raft's state, to look at: for those who check what must always hold. */
+  get raft(): Raft {
+    return this.#raft
+  }
+
+  /** The configuration in force. */
+  get configuration(): Configuration {
+    return this.#raft.view.configuration
+  }
+
+  /** The last entry applied to the table. */
+  get appliedIndex(): LogIndex {
+    return this.#applied
+  }
+
+  /** Log time, in milliseconds since 1970. */
+  get clockMs(): number {
+    return this.#state.clockMs
+  }
+
+  /** True while no client's write is in the log, applied, or under way. */
+  get isPristine(): boolean {
+    return !this.#hasClientWrites && this.#outbox.size === 0
+  }
+
+  /** After `stop`: whether nothing is under way any more and, if others vote, somebody else leads. */
+  get isDrained(): boolean {
+    if (this.#outbox.size > 0 || this.#queries.size > 0) return false
+    return this.#raft.role.kind !== 'leader' || this.#raft.successor({ withRoom: false }) === undefined
+  }
+
+  step(input: Input<ConsensusMessage>): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#onTick(input.count, input.wallMs)
+        break
+      case 'message':
+        this.#onMessage(input.from, input.message)
+        break
+      case 'request':
+        this.#onRequest(input.id, input.request)
+        break
+      case 'abandoned':
+        this.#queries.abandon(input.id)
+        break
+      case 'disconnected':
+        this.#raft.disconnected(input.node)
+        break
+      case 'slow':
+        this.#raft.slow(input.node)
+        break
+      case 'disk':
+        this.#raft.setDiskFull(input.state === 'full')
+        this.#events.push({ kind: 'disk', state: input.state })
+        break
+      case 'removed':
+        this.#becomeRemoved()
+        break
+      case 'stop':
+        this.#stop()
+        break
+      case 'saved':
+        this.#raft.saved()
+        break
+      case 'checkpointed':
+        this.#onCheckpointed(input.index)
+        break
+      default:
+        unreachable(input)
+    }
+  }
+
+  takeEffects(): Effects<ConsensusMessage, RaftSaved> {
+    if (!this.#removed) {
+      this.#apply()
+      this.#serve()
+    }
+    const output = this.#raft.takeOutput()
+    this.#takeOver(output)
+    const isSaving = output.save.length > 0
+    const effects: Effects<ConsensusMessage, RaftSaved> = {
+      sendNow: [...this.#outgoing, ...output.sendNow],
+      save: output.save,
+      send: output.send,
+      reply: this.#replies,
+      // The batch just taken may put a snapshot in the place of the table; a checkpoint waits for it.
+      checkpoint: isSaving && this.#raft.view.installing !== undefined ? undefined : this.#takeCheckpoint(),
+      compactTo: this.#compactTo,
+      more: !this.#removed && this.#applied < this.#raft.applicableIndex,
+      events: this.#events,
+    }
+    this.#outgoing = []
+    this.#replies = []
+    this.#events = []
+    this.#compactTo = undefined
+    return effects
+  }
+
+  #onTick(count: number, wallMs: number): void {
+    this.#tick += count
+    this.#wallMs = wallMs
+    if (this.#removed) return
+    this.#raft.tick(count)
+    this.#outbox.expire(this.#tick)
+    this.#queries.expire(this.#tick)
+    this.#handOverFullDisk()
+  }
+
+  #onMessage(from: NodeId, message: ConsensusMessage): void {
+    if (this.#removed) return
+    switch (message.kind) {
+      case 'forward':
+        this.#early.push({ from, forward: message })
+        if (this.#early.length > earlyForwardsMax) this.#early.shift()
+        break
+      case 'forward-reply':
+        for (const [counter, result] of message.results) this.#outbox.settle(message.session, counter, result)
+        break
+      case 'forward-refused':
+        this.#outbox.refuse(message, this.#tick)
+        break
+      case 'query':
+        this.#queries.takeForeign(from, message.id, message.request)
+        break
+      case 'query-reply':
+        this.#queries.settle(message.id, message.response)
+        break
+      case 'removed':
+        // Only a member may say so: one that this node's own last configuration knows.
+        if (findMember(this.configuration, from) !== undefined) this.#becomeRemoved()
+        break
+      default:
+        this.#onRaftMessage(from, message)
+    }
+  }
+
+  #onRaftMessage(from: NodeId, message: RaftMessage): void {
+    if (this.#appliedConfiguration.removed.includes(from)) {
+      this.#outgoing.push({ to: from, message: { kind: 'removed' } })
+      return
+    }
+    this.#raft.receive(from, message)
+  }
+
+  #onRequest(id: RequestId, request: Request): void {
+    if (request.op === 'status') {
+      const status = clusterStatus(this.#raft.view, this.#self, this.#options)
+      this.#replies.push({ id, response: { kind: 'status', status } })
+      return
+    }
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      this.#replies.push({ id, response: refusal })
+      return
+    }
+    const expiresAtTick = this.#tick + this.#options.requestTicks
+    switch (request.op) {
+      case 'get':
+        if (request.local) this.#replies.push({ id, response: this.#read(request) })
+        else this.#queries.add(id, request, expiresAtTick)
+        break
+      case 'keys':
+        this.#queries.add(id, request, expiresAtTick)
+        break
+      case 'put':
+      case 'update':
+      case 'set':
+      case 'delete':
+      case 'cas':
+        this.#addWrite(id, request, expiresAtTick)
+        break
+      case 'add-member':
+      case 'move-member':
+      case 'remove-member':
+        this.#queries.add(id, request, this.#tick + membershipTimeouts * this.#options.requestTicks)
+        break
+      case 'transfer-leader':
+        this.#queries.add(id, request, expiresAtTick)
+        break
+      default:
+        unreachable(request)
+    }
+  }
+
+  #addWrite(id: RequestId, command: Command, expiresAtTick: number): void {
+    if (this.#isDiskFullEverywhere()) this.#replies.push({ id, response: failure('DISK_FULL') })
+    else this.#outbox.add(id, encodeCommand(command), expiresAtTick)
+  }
+
+  /** Why this node takes no request at all, if it takes none. */
+  #refusal(): Response | undefined {
+    if (this.#removed) return failure('NODE_REMOVED')
+    return this.#stopping ? failure('STOPPING') : undefined
+  }
+
+  #apply(): void {
+    let left = this.#options.applySlice
+    while (this.#applied < this.#raft.applicableIndex && left-- > 0) {
+      const entry = present(this.#raft.view.log.entry(logIndex(this.#applied + 1)), 'an entry to apply')
+      this.#applied = entry.index
+      this.#appliedBytes += entry.data.length
+      if (entry.kind === 'command') this.#applyCommand(entry.index, entry.data)
+      else if (entry.kind === 'configuration') this.#applyConfiguration(entry.index)
+    }
+    this.#raft.noteApplied(this.#applied)
+  }
+
+  #applyCommand(index: LogIndex, data: Uint8Array): void {
+    this.#hasClientWrites = true
+    const applied = this.#state.apply(index, data)
+    if (applied === undefined) return
+    const { identity, outcome } = applied
+    const isOwn = identity.session === this.#outbox.session
+    if (outcome.kind === 'expired' && isOwn) this.#outbox.forgetSession(this.#state.clockMs)
+    if (outcome.kind !== 'result' && outcome.kind !== 'repeat') return
+    if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result)
+    else this.#intake?.noteResult(identity.session, identity.counter, outcome.result)
+  }
+
+  #applyConfiguration(index: LogIndex): void {
+    const before = this.#appliedConfiguration
+    const now = this.#raft.view.log.configurationAt(index)
+    this.#appliedConfiguration = now
+    for (const member of now.members) {
+      const known = findMember(before, member.id)
+      if (member.voter && known?.voter !== true) {
+        this.#events.push({ kind: 'member-added', address: member.address })
+      }
+    }
+    for (const { id, address } of before.members) {
+      if (findMember(now, id) !== undefined) continue
+      this.#events.push({ kind: 'member-removed', address })
+      if (id === this.#self.id) this.#becomeRemoved()
+      else if (this.#raft.role.kind === 'leader')
+        this.#outgoing.push({ to: id, message: { kind: 'removed' } })
+    }
+  }
+
+  /** Everything that depends on who leads: sends on what waits, and takes in what came. */
+  #serve(): void {
+    const { leader } = this.#raft.view
+    const leadership = this.#raft.serving
+    const isOpen = leadership !== undefined && this.#applied >= leadership.firstIndex
+    if (!isOpen) this.#closeOffice()
+    else if (this.#intake === undefined) this.#intake = new Intake(this.#raft.view.term)
+    if (this.#raft.role.kind !== 'leader') {
+      this.#early = []
+      this.#queries.dropForeign()
+    }
+
+    this.#moveIfMoved()
+    if (this.#intake !== undefined) this.#serveAsLeader(this.#intake)
+    else if (leader !== undefined && leader !== this.#self.id) {
+      for (const forward of this.#takeForwards()) this.#outgoing.push({ to: leader, message: forward })
+      this.#queries.sendTo(leader, this.#raft.view.term, this.#tick, this.#retryTicks, this.#outgoing)
+    }
+    const leaderAddress = this.#leaderAddress()
+    if (leaderAddress !== undefined) this.#queries.noteLeader(leaderAddress)
+  }
+
+  /** This node leads no longer: what it was asked goes to the next leader. */
+  #closeOffice(): void {
+    if (this.#intake === undefined) return
+    this.#intake = undefined
+    this.#desk.clear()
+    this.#queries.loseLeadership()
+  }
+
+  #serveAsLeader(intake: Intake): void {
+    for (const { from, forward } of this.#early) this.#takeIn(intake, from, forward)
+    this.#early = []
+    for (const forward of this.#takeForwards()) this.#takeIn(intake, this.#self.id, forward)
+    for (const { token, request } of this.#queries.takeWaiting()) {
+      if (request.op === 'get' || request.op === 'keys') this.#raft.read(token)
+      else this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
+    }
+    for (const { token, response } of this.#desk.work(this.#tick)) {
+      this.#queries.finish(token, response, this.#outgoing)
+    }
+    for (const [node, sessions] of intake.takeResults()) {
+      for (const [session, results] of sessions) {
+        this.#outgoing.push({ to: node, message: { kind: 'forward-reply', session, results } })
+      }
+    }
+  }
+
+  #takeForwards(): Forward[] {
+    const { term } = this.#raft.view
+    return this.#outbox.takeForwards(term, this.#tick, this.#wallMs, this.#state.clockMs, this.#retryTicks)
+  }
+
+  #takeIn(intake: Intake, from: NodeId, forward: Forward): void {
+    const isFull = this.#raft.view.diskFull
+    const taken = intake.take(from, forward, this.#wallMs, this.#state, isFull, data => this.#propose(data))
+    if (taken === undefined) return
+    const { known, refused } = taken
+    if (from === this.#self.id) {
+      for (const [counter, result] of known) this.#outbox.settle(forward.session, counter, result)
+      if (refused !== undefined) this.#outbox.refuse(refused, this.#tick)
+      return
+    }
+    const { session } = forward
+    if (known.length > 0) {
+      this.#outgoing.push({ to: from, message: { kind: 'forward-reply', session, results: known } })
+    }
+    if (refused !== undefined) this.#outgoing.push({ to: from, message: refused satisfies ForwardRefused })
+  }
+
+  #propose(data: Uint8Array): boolean {
+    const { log } = this.#raft.view
+    if (log.bytes - this.#retainedBytes > this.#options.proposedBytesMax) return false
+    return this.#raft.propose(data) !== undefined
+  }
+
+  /** Bytes of the log that are applied already: what is kept for slow followers and for the next checkpoint. */
+  get #retainedBytes(): number {
+    return this.#options.logKeepBytes + this.#options.checkpointBytes
+  }
+
+  /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
+  #takeOver(output: RaftOutput): void {
+    if (output.installed !== undefined) this.#onInstalled(output.installed.index)
+    if (output.lostReads.length > 0) this.#queries.loseLeadership()
+    for (const { token, index } of output.readyReads) this.#queries.await(token, index)
+    for (const { token, request } of this.#queries.takeReady(this.#applied)) {
+      this.#queries.finish(token, this.#read(request), this.#outgoing)
+    }
+    for (const event of output.events) this.#tell(event)
+    this.#events.push(...this.#health.changes(this.#raft.view))
+  }
+
+  #read(request: Request): Response {
+    if (request.op === 'keys') {
+      const keys = this.#state.keys(request.prefix, request.after, request.limit + 1)
+      return { kind: 'keys', keys: keys.slice(0, request.limit), more: keys.length > request.limit }
+    }
+    assert(request.op === 'get', 'only get and keys read')
+    const record = this.#state.get(request.key)
+    if (record === undefined) return failure('KEY_NOT_FOUND')
+    return { kind: 'value', value: record.value, version: record.version }
+  }
+
+  #onInstalled(index: LogIndex): void {
+    const meta = present(
+      decodeMeta(present(this.#table.meta(), 'meta of a snapshot')),
+      'meta that was checked',
+    )
+    this.#state.load(meta.state)
+    this.#applied = index
+    this.#appliedBytes = 0
+    this.#checkpointed = index
+    this.#hasClientWrites = true
+    this.#appliedConfiguration = meta.configuration
+    this.#raft.noteApplied(index)
+    this.#compactTo = index
+    // What this node waited for may have been applied on the way here.
+    for (const [counter, result] of this.#state.sessions.results(this.#outbox.session)) {
+      this.#outbox.settle(this.#outbox.session, counter, result)
+    }
+  }
+
+  #takeCheckpoint(): Effects<ConsensusMessage, RaftSaved>['checkpoint'] {
+    const isDue = this.#appliedBytes >= this.#options.checkpointBytes
+    if (!isDue || this.#checkpointing || this.#raft.view.installing !== undefined) return undefined
+    const index = this.#applied
+    const term = this.#raft.view.log.termAt(index)
+    if (term === undefined) return undefined
+    this.#checkpointing = true
+    this.#appliedBytes = 0
+    const configuration = this.#raft.view.log.configurationAt(index)
+    return {
+      index,
+      meta: encodeMeta({ position: { index, term }, configuration, state: this.#state.save() }),
+    }
+  }
+
+  #onCheckpointed(index: LogIndex): void {
+    this.#checkpointing = false
+    if (index > this.#checkpointed) this.#checkpointed = index
+    const { log, role } = this.#raft.view
+    let floor = log.firstIndexWithin(this.#options.logKeepBytes) - 1
+    if (role.kind === 'leader' && log.bytes < 4 * this.#options.logKeepBytes) {
+      // Whoever receives a snapshot needs the log that follows it.
+      for (const { sending } of role.progress.values()) {
+        if (sending.kind === 'snapshotting') floor = Math.min(floor, sending.snapshot.index)
+      }
+    }
+    const compactTo = logIndex(Math.min(this.#checkpointed, Math.max(floor, 0)))
+    if (compactTo <= log.base.index) return
+    this.#raft.compact(compactTo)
+    this.#compactTo = compactTo
+    this.#events.push({ kind: 'compacted', index: compactTo })
+  }
+
+  /** A node whose address changed asks for it to be noted; its identity stays. */
+  #moveIfMoved(): void {
+    const known = findMember(this.#appliedConfiguration, this.#self.id)
+    if (known === undefined) return
+    const { address, peerAddress } = this.#self
+    if (known.address === address && known.peerAddress === peerAddress) return
+    this.#queries.ensureMove(this.#self, this.#tick, this.#options.electionTicks)
+  }
+
+  #handOverFullDisk(): void {
+    const { diskFull, role } = this.#raft.view
+    if (!diskFull || role.kind !== 'leader') return
+    const successor = this.#raft.successor({ withRoom: true })
+    if (successor !== undefined) this.#raft.transferTo(successor)
+  }
+
+  /** Whether this node knows that no leader with room on its disk is to be had. */
+  #isDiskFullEverywhere(): boolean {
+    const { health, leader, diskFull } = this.#raft.view
+    if (leader === this.#self.id) return diskFull && this.#raft.successor({ withRoom: true }) === undefined
+    return health.some(member => member.id === leader && member.diskFull)
+  }
+
+  #stop(): void {
+    this.#stopping = true
+    const successor = this.#raft.successor({ withRoom: false })
+    if (successor !== undefined) this.#raft.transferTo(successor)
+  }
+
+  #becomeRemoved(): void {
+    if (this.#removed) return
+    this.#removed = true
+    this.#outbox.refuseAll(failure('NODE_REMOVED'))
+    this.#queries.refuseAll(failure('NODE_REMOVED'))
+    this.#events.push({ kind: 'removed' })
+  }
+
+  #leaderAddress(): string | undefined {
+    const { leader, configuration } = this.#raft.view
+    return leader && findMember(configuration, leader)?.address
+  }
+
+  #tell(event: RaftOutput['events'][number]): void {
+    const addressOf = (id: NodeId): string => findMember(this.configuration, id)?.address ?? id
+    switch (event.kind) {
+      case 'leader':
+        this.#events.push({
+          kind: 'leader',
+          address: event.leader && addressOf(event.leader),
+          term: event.term,
+        })
+        break
+      case 'snapshot-sending':
+      case 'snapshot-sent':
+        this.#events.push({ kind: event.kind, address: addressOf(event.to), index: event.index })
+        break
+      default:
+        this.#events.push(event)
+    }
+  }
+
+  get #retryTicks(): number {
+    return 3 * this.#options.heartbeatTicks
+  }
+}
+
+/** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */
+const earlyForwardsMax = 1000
+/** A membership change may wait for that many request timeouts: a copy of all the data takes its time. */
+const membershipTimeouts = 60
+
+function holdsCommand(log: Log): boolean {
+  for (let index = log.base.index + 1; index <= log.lastIndex; index++) {
+    if (log.entry(logIndex(index))?.kind === 'command') return true
+  }
+  return false
+}
+
+/** A name that no other start of any node uses: part of the node's own, and 64 random bits. */
+function nameSession(id: NodeId, random: Random): string {
+  const word = (): string => random.uint32().toString(16).padStart(8, '0')
+  return `${id.slice(0, 8)}.${word()}${word()}`
+}

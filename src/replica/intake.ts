@@ -1,0 +1,106 @@
+/**
+ * The leader's side of forwarding: which of the writes that come in are proposed, and who waits for their
+ * results. A session's writes are proposed in the order of their counters, each once in a term.
+ */
+import type { NodeId, Term } from '../base/ids.js'
+import { encodeProposal } from '../kv/command.js'
+import type { Result } from '../kv/sessions.js'
+import type { StateMachine } from '../kv/state-machine.js'
+import type { Forward, ForwardRefused } from './messages.js'
+
+interface SessionIntake {
+  /** Who forwards for this session. */
+  origin: NodeId
+  /** The newest forward seen. */
+  sequence: number
+  /** The last counter proposed in this term. */
+  proposed: number
+}
+
+/** What came of a forward. */
+export interface TakenIn {
+  /** Results of repeats that were applied before. */
+  readonly known: readonly (readonly [number, Result])[]
+  readonly refused: ForwardRefused | undefined
+}
+
+export class Intake {
+  readonly #term: Term
+  readonly #sessions = new Map<string, SessionIntake>()
+  /** Results for other nodes, gathered over a turn. */
+  #results = new Map<NodeId, Map<string, [number, Result][]>>()
+
+  constructor(term: Term) {
+    this.#term = term
+  }
+
+  /**
+   * Proposes what is new in a forward by calling `propose`, which says no by returning false. Undefined where
+   * the forward is for another term, or older than one seen before.
+   */
+  take(
+    from: NodeId,
+    forward: Forward,
+    wallMs: number,
+    state: StateMachine,
+    isDiskFull: boolean,
+    propose: (data: Uint8Array) => boolean,
+  ): TakenIn | undefined {
+    if (forward.term !== this.#term) return undefined
+    const { session, bornMs, lowest } = forward
+    const intake = this.#sessions.get(session) ?? { origin: from, sequence: 0, proposed: 0 }
+    if (forward.sequence <= intake.sequence) return undefined
+    this.#sessions.set(session, intake)
+    intake.sequence = forward.sequence
+    intake.origin = from
+
+    const known: [number, Result][] = []
+    const nowMs = Math.max(wallMs, state.clockMs)
+    const refuse = (reason: ForwardRefused['reason'], next: number): TakenIn => {
+      const { term, sequence } = forward
+      return {
+        known,
+        refused: { kind: 'forward-refused', term, sequence, session, next, reason, clockMs: nowMs },
+      }
+    }
+    for (const { counter, command } of forward.writes) {
+      const identity = { session, bornMs, counter, lowest }
+      if (counter <= intake.proposed || counter <= state.sessions.last(session)) {
+        // Proposed before: applied with a result that may be remembered, or still on its way.
+        const result = state.sessions.result(session, counter)
+        if (result !== undefined) known.push([counter, result])
+        continue
+      }
+      const expected = Math.max(intake.proposed + 1, state.sessions.last(session) + 1, lowest)
+      if (counter > expected) return refuse('gap', expected)
+      if (intake.proposed === 0 && state.sessions.judge(identity, nowMs).kind === 'expired') {
+        return refuse('expired', counter)
+      }
+      if (isDiskFull) return refuse('disk-full', counter)
+      if (!propose(encodeProposal(wallMs, identity, command))) return refuse('busy', counter)
+      intake.proposed = counter
+    }
+    return { known, refused: undefined }
+  }
+
+  /** A write of another node's session was applied. */
+  noteResult(session: string, counter: number, result: Result): void {
+    const intake = this.#sessions.get(session)
+    if (intake === undefined) return
+    let sessions = this.#results.get(intake.origin)
+    if (sessions === undefined) {
+      sessions = new Map()
+      this.#results.set(intake.origin, sessions)
+    }
+    const results = sessions.get(session)
+    if (results === undefined) sessions.set(session, [[counter, result]])
+    else results.push([counter, result])
+  }
+
+  /** The results gathered since the last call, by node and session. */
+  takeResults(): ReadonlyMap<NodeId, ReadonlyMap<string, readonly (readonly [number, Result])[]>> {
+    const results = this.#results
+    if (results.size > 0) this.#results = new Map()
+    return results
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What consensus replicas say to each other beyond Raft itself: requests on their way to the leader, and
+ * their answers. Like Raft's own messages, any of these may be lost, repeated or reordered without harm.
+ */
+import type { Term } from '../base/ids.js'
+import type { Result } from '../kv/sessions.js'
+import type { Request, Response } from '../protocol/request.js'
+import type { RaftMessage } from '../raft/types.js'
+
+export type ConsensusMessage =
+  | RaftMessage
+  | Forward
+  | ForwardReply
+  | ForwardRefused
+  | Query
+  | QueryReply
+  | Removed
+
+/** Writes on their way to the leader, in the order in which they are to take effect. */
+export interface Forward {
+  readonly kind: 'forward'
+  /** The term of the leader that it is for: nobody else takes it. */
+  readonly term: Term
+  /** Counts the sender's forwards of this session; a leader takes none that is older than one it has seen. */
+  readonly sequence: number
+  readonly session: string
+  readonly bornMs: number
+  readonly lowest: number
+  readonly writes: readonly ForwardedWrite[]
+}
+
+export interface ForwardedWrite {
+  readonly counter: number
+  /** An encoded command. */
+  readonly command: Uint8Array
+}
+
+/** Results of writes that were applied. */
+export interface ForwardReply {
+  readonly kind: 'forward-reply'
+  readonly session: string
+  readonly results: readonly (readonly [counter: number, result: Result])[]
+}
+
+/**
+ * The leader of `term` did not propose the writes of `sequence` from counter `next` on, and never will for a
+ * message up to that sequence. Together with its log this proves that they have had no effect.
+ */
+export interface ForwardRefused {
+  readonly kind: 'forward-refused'
+  readonly term: Term
+  readonly sequence: number
+  readonly session: string
+  readonly next: number
+  readonly reason: 'gap' | 'busy' | 'disk-full' | 'expired'
+  /** The leader's log time, for a new session. */
+  readonly clockMs: number
+}
+
+/** A read, or an administrative request, for the leader. */
+export interface Query {
+  readonly kind: 'query'
+  readonly id: number
+  readonly request: Request
+}
+
+export interface QueryReply {
+  readonly kind: 'query-reply'
+  readonly id: number
+  readonly response: Response
+}
+
+/** Tells its receiver that it is not a member any more. */
+export interface Removed {
+  readonly kind: 'removed'
+}

@@ -1,0 +1,212 @@
+/**
+ * Reads and administrative requests on their way to the leader and back: those of this node's own clients,
+ * and, while this node leads, those of other nodes. All of them may be asked again without harm, so they
+ * simply are, when the leader changes or stays silent.
+ */
+import type { Member, NodeId, RequestId, Term } from '../base/ids.js'
+import type { Random } from '../base/random.js'
+import { failure, type Request, type Response } from '../protocol/request.js'
+import type { To } from './contract.js'
+import type { ConsensusMessage } from './messages.js'
+import type { Answer } from './outbox.js'
+
+type Origin =
+  | { readonly kind: 'client'; id: RequestId | undefined }
+  | { readonly kind: 'peer'; readonly node: NodeId; readonly id: number }
+  /** The node itself: it tells the leader that its address changed. */
+  | { readonly kind: 'own' }
+
+interface Question {
+  readonly token: number
+  readonly request: Request
+  readonly origin: Origin
+  readonly expiresAtTick: number
+  sends: number
+}
+
+/** Foreign questions a leader holds at most; further ones are dropped, and will be asked again. */
+const foreignMax = 100_000
+/** Questions of this node's clients that wait at most. */
+const clientMax = 100_000
+
+export class Queries {
+  readonly #answer: Answer
+  readonly #questions = new Map<number, Question>()
+  /** Foreign questions by who asked and under which number, so that a repeat is not taken twice. */
+  readonly #foreign = new Map<string, Question>()
+  /** The questions that ask for another leader. */
+  readonly #transfers = new Set<Question>()
+  /** Not sent or begun under the present leader, oldest first. */
+  #waiting: Question[] = []
+  /** Begun reads that wait until their index is applied. */
+  #awaiting: { readonly question: Question; readonly index: number }[] = []
+  /** The term for whose leader the questions that do not wait were sent; undefined while this node leads. */
+  #sentInTerm: Term | undefined
+  #resendAtTick = Number.POSITIVE_INFINITY
+  #moveAtTick = 0
+  /** Answers must not be taken for those to questions of an earlier start, so tokens begin at random. */
+  #nextToken: number
+
+  constructor(random: Random, answer: Answer) {
+    this.#answer = answer
+    this.#nextToken = random.uint32() * 2 ** 20
+  }
+
+  /** Questions of this node's clients that are not answered. */
+  get size(): number {
+    return this.#questions.size - this.#foreign.size
+  }
+
+  add(id: RequestId, request: Request, expiresAtTick: number): void {
+    if (this.size >= clientMax) this.#answer(id, failure('BUSY'))
+    else this.#ask(request, { kind: 'client', id }, expiresAtTick)
+  }
+
+  takeForeign(node: NodeId, id: number, request: Request): void {
+    const name = `${node}/${id}`
+    if (this.#foreign.has(name) || this.#foreign.size >= foreignMax) return
+    const question = this.#ask(request, { kind: 'peer', node, id }, Number.POSITIVE_INFINITY)
+    this.#foreign.set(name, question)
+  }
+
+  /** Sees to it that the leader is asked to note this node's new address, now and then. */
+  ensureMove(member: Member, tick: number, everyTicks: number): void {
+    if (tick < this.#moveAtTick) return
+    this.#moveAtTick = tick + everyTicks
+    this.#ask({ op: 'move-member', member }, { kind: 'own' }, tick + everyTicks)
+  }
+
+  /** The client went away: nobody waits for the answer. */
+  abandon(id: RequestId): void {
+    for (const { origin } of this.#questions.values()) {
+      if (origin.kind === 'client' && origin.id === id) origin.id = undefined
+    }
+  }
+
+  /** Another node leads: sends it what it was not asked yet, or everything if an answer is overdue. */
+  sendTo(
+    leader: NodeId,
+    term: Term,
+    tick: number,
+    retryTicks: number,
+    outgoing: To<ConsensusMessage>[],
+  ): void {
+    const isRepeat = term !== this.#sentInTerm || tick >= this.#resendAtTick
+    if (!isRepeat && this.#waiting.length === 0) return
+    const toSend = isRepeat ? this.#questions.values() : this.#waiting
+    for (const question of toSend) {
+      question.sends++
+      const { token, request } = question
+      outgoing.push({ to: leader, message: { kind: 'query', id: token, request } })
+    }
+    this.#waiting = []
+    this.#sentInTerm = term
+    if (isRepeat || this.#resendAtTick === Number.POSITIVE_INFINITY) {
+      this.#resendAtTick = this.#questions.size === 0 ? Number.POSITIVE_INFINITY : tick + retryTicks
+    }
+  }
+
+  /** This node leads: what waits, to be begun here. */
+  takeWaiting(): readonly Question[] {
+    if (this.#sentInTerm !== undefined) this.#waitAgain()
+    const waiting = this.#waiting
+    this.#waiting = []
+    return waiting
+  }
+
+  /** The round of a read was answered: it may be served once `index` is applied. */
+  await(token: number, index: number): void {
+    const question = this.#questions.get(token)
+    if (question !== undefined) this.#awaiting.push({ question, index })
+  }
+
+  takeReady(applied: number): readonly Question[] {
+    if (this.#awaiting.length === 0) return []
+    const ready = this.#awaiting.filter(({ index }) => index <= applied)
+    if (ready.length > 0) this.#awaiting = this.#awaiting.filter(({ index }) => index > applied)
+    return ready.map(({ question }) => question)
+  }
+
+  /** Answers a question that this node, as the leader, has worked on. */
+  finish(token: number, response: Response, outgoing: To<ConsensusMessage>[]): void {
+    const question = this.#questions.get(token)
+    if (question === undefined) return
+    const { origin } = question
+    if (origin.kind === 'peer') {
+      outgoing.push({ to: origin.node, message: { kind: 'query-reply', id: origin.id, response } })
+      this.#drop(question)
+    } else this.settle(token, response)
+  }
+
+  /** The leader answered. */
+  settle(token: number, response: Response): void {
+    const question = this.#questions.get(token)
+    if (question === undefined || question.origin.kind === 'peer') return
+    this.#drop(question)
+    if (question.origin.kind !== 'client' || question.origin.id === undefined) return
+    this.#answer(question.origin.id, forRepeated(question, response))
+  }
+
+  /** Leadership came to be known: transfers to this address are done. */
+  noteLeader(address: string): void {
+    for (const { token, request } of this.#questions.values()) {
+      if (request.op === 'transfer-leader' && request.address === address)
+        this.settle(token, { kind: 'done' })
+    }
+  }
+
+  /** This node leads no longer: what its clients asked goes to the next leader. */
+  loseLeadership(): void {
+    this.dropForeign()
+    this.#waitAgain()
+  }
+
+  dropForeign(): void {
+    for (const question of [...this.#foreign.values()]) this.#drop(question)
+  }
+
+  /** Answers what has waited too long. */
+  expire(tick: number): void {
+    for (const question of this.#questions.values()) {
+      if (question.expiresAtTick > tick) continue
+      const mayHaveHappened = question.sends > 0 && question.request.op.endsWith('-member')
+      this.settle(question.token, failure(mayHaveHappened ? 'OUTCOME_UNKNOWN' : 'LEADER_UNAVAILABLE'))
+    }
+  }
+
+  refuseAll(response: Response): void {
+    for (const question of [...this.#questions.values()]) {
+      if (question.origin.kind === 'peer') this.#drop(question)
+      else this.settle(question.token, response)
+    }
+  }
+
+  #ask(request: Request, origin: Origin, expiresAtTick: number): Question {
+    const question = { token: this.#nextToken++, request, origin, expiresAtTick, sends: 0 }
+    this.#questions.set(question.token, question)
+    if (request.op === 'transfer-leader') this.#transfers.add(question)
+    this.#waiting.push(question)
+    return question
+  }
+
+  #waitAgain(): void {
+    this.#sentInTerm = undefined
+    this.#resendAtTick = Number.POSITIVE_INFINITY
+    this.#awaiting = []
+    this.#waiting = [...this.#questions.values()]
+  }
+
+  #drop(question: Question): void {
+    this.#questions.delete(question.token)
+    this.#transfers.delete(question)
+    if (question.origin.kind === 'peer') this.#foreign.delete(`${question.origin.node}/${question.origin.id}`)
+    const at = this.#waiting.indexOf(question)
+    if (at >= 0) this.#waiting.splice(at, 1)
+  }
+}
+
+/** A repeated removal that finds nobody to remove was carried out the first time. */
+function forRepeated(question: Question, response: Response): Response {
+  const isGone = response.kind === 'error' && response.code === 'NODE_UNKNOWN'
+  return isGone && question.sends > 1 && question.request.op === 'remove-member' ? { kind: 'done' } : response
+}
