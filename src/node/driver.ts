@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../base/clock.js'
 import { type NodeId, type RequestId, requestId } from '../base/ids.js'
-import type { ClusterEvent, Request, Response } from '../protocol/request.js'
+import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
 import type { Effects, Input, Replica } from '../replica/contract.js'
 
 /** Where a save may wait for the disk; see the journal. */
@@ -81,10 +81,11 @@ export class Driver<Message, Saved> {
     this.#schedule()
   }
 
-  /** Ends the loop for good; requests that wait are not answered. */
-  stop(): void {
+  /** Ends the loop for good; requests that wait are answered with `response`. */
+  stop(response: Response): void {
     this.#isStopped = true
     this.#cancelTimer?.()
+    for (const id of [...this.#waiters.keys()]) this.#answer(id, response)
   }
 
   #schedule(): void {
@@ -177,7 +178,8 @@ export class Driver<Message, Saved> {
 
   #fail(error: Error): void {
     if (this.#isStopped) return
-    this.stop()
+    // What was under way may be on the disk, or on others'.
+    this.stop(failure('OUTCOME_UNKNOWN'))
     this.#ports.onFailure(error)
   }
 }

@@ -53,6 +53,16 @@ export const errors = {
     definite: true,
     advice: 'Use a shorter key.',
   },
+  INVALID_KEY: {
+    text: 'Invalid key: a key is one word, without whitespace.',
+    definite: true,
+    advice: 'Use another separator within the key, `:` or `/` for example.',
+  },
+  INVALID_ADDRESS: {
+    text: "Invalid address '{address}'. Write <host> or <host>:<port>.",
+    definite: true,
+    advice: 'A node is named by its client address, as `status` shows it.',
+  },
   NOT_UTF8: {
     text: 'Not valid UTF-8.',
     definite: true,
@@ -82,6 +92,11 @@ export const errors = {
     text: 'Node {node} cannot be added: {reason}',
     definite: true,
     advice: 'Do what the reason says, then add it again.',
+  },
+  NODE_UNREACHABLE: {
+    text: 'Node {node} cannot be reached: {reason}',
+    definite: true,
+    advice: 'See that it runs and that its address is right, then add it again.',
   },
   REMOVE_REFUSED: {
     text: 'Node {node} cannot be removed: {reason}',

@@ -5,12 +5,27 @@
 import type { LogIndex, Member, NodeId, Term } from '../base/ids.js'
 import type { ErrorCode } from './errors.js'
 
-/** A request as an engine sees it: checked, addresses in full `host:port` form, values as bytes. */
+/**
+ * A request as an engine sees it: checked, addresses in full `host:port` form, values as bytes. A write may
+ * carry the `identity` its client gave it (a UUID), by which a repeat is recognised; one without is named by
+ * the node that takes it.
+ */
 export type Request =
   | { readonly op: 'get'; readonly key: string; readonly local: boolean }
-  | { readonly op: 'put' | 'update' | 'set'; readonly key: string; readonly value: Uint8Array }
-  | { readonly op: 'delete'; readonly key: string }
-  | { readonly op: 'cas'; readonly key: string; readonly version: number; readonly value: Uint8Array }
+  | {
+      readonly op: 'put' | 'update' | 'set'
+      readonly key: string
+      readonly value: Uint8Array
+      readonly identity?: string | undefined
+    }
+  | { readonly op: 'delete'; readonly key: string; readonly identity?: string | undefined }
+  | {
+      readonly op: 'cas'
+      readonly key: string
+      readonly version: number
+      readonly value: Uint8Array
+      readonly identity?: string | undefined
+    }
   | { readonly op: 'keys'; readonly prefix: string; readonly after: string; readonly limit: number }
   | { readonly op: 'status' }
   | { readonly op: 'add-member'; readonly member: Member }

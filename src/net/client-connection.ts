@@ -1,0 +1,329 @@
+/**
+ * One connection of a client: bytes to commands, commands to the backend, answers to bytes. When it reads and when
+ * it does not is decided here; in which order requests run and replies leave, in the ordering of the protocol.
+ *
+ * What must always hold:
+ * - the socket is read only while everything it brought has been cut into lines and no bound is reached;
+ * - what a connection does in one turn is bounded, and its replies leave in one write a turn;
+ * - a request gets one reply, or none because the connection is gone.
+ */
+import type { Socket } from 'node:net'
+import { unreachable } from '../base/assert.js'
+import type { ByteWriter } from '../protocol/byte-writer.js'
+import { parseJson } from '../protocol/json.js'
+import { LineSplitter, LongLine } from '../protocol/lines.js'
+import { Ordering, type Ticket } from '../protocol/ordering.js'
+import { failure, type Response } from '../protocol/request.js'
+import { isHttp, parseText } from '../protocol/text.js'
+import type { Backend } from './client-backend.js'
+import { answerBytes, type ControlReply, type Exchange, type Form, writeReply } from './client-exchange.js'
+import {
+  lineBytesPerTurn,
+  linesPerTurn,
+  lingerMs,
+  lingerWhileStoppingMs,
+  requestBytesMax,
+  unsentBytesMax,
+  windowMax,
+  windowMin,
+} from './client-limits.js'
+import { EventQueue } from './client-watch.js'
+
+/** What a connection needs of the server it belongs to. */
+export interface ConnectionHost {
+  readonly backend: Backend
+  readonly lineBytesMax: number
+  /** Gathers the replies of one connection at a time; empty between its uses. */
+  readonly writer: ByteWriter
+  /** Asks for one call of {@link ClientConnection.turn} after the input that already waits has been read. */
+  schedule(connection: ClientConnection): void
+  /** The connection is gone. */
+  forget(connection: ClientConnection): void
+}
+
+const text: Form = { dialect: 'text' }
+const openingBrace = 0x7b
+
+/** See the head of this file. Made for a socket that is connected; it tells its host when it is gone. */
+export class ClientConnection {
+  readonly #socket: Socket
+  readonly #host: ConnectionHost
+  readonly #ordering = new Ordering<Exchange>()
+  readonly #running = new Set<Exchange>()
+  #lines: LineSplitter
+  /** `ended`: the client said everything, some of which may wait here; `finished`: no line is read any more. */
+  #input: 'open' | 'ended' | 'finished' = 'open'
+  #isPaused = false
+  #isEnding = false
+  /** Whether a line with anything in it has come; the first one decides whether this is a browser. */
+  #hasSpoken = false
+  #window = windowMin
+  /** Bytes of the lines of the requests in `#ordering`. */
+  #requestBytes = 0
+  /** Bytes of the answers that are there and have not left. */
+  #answerBytes = 0
+  /** Set while the connection watches the cluster. */
+  #events: EventQueue | undefined
+  #lingerMs = lingerMs
+  #lingering: NodeJS.Timeout | undefined
+
+  constructor(socket: Socket, host: ConnectionHost) {
+    this.#socket = socket
+    this.#host = host
+    this.#lines = new LineSplitter(host.lineBytesMax)
+    socket.on('data', chunk => this.#onData(chunk))
+    socket.on('end', () => this.#onEnd())
+    socket.on('drain', () => host.schedule(this))
+    socket.on('finish', () => this.#linger())
+    // A reset or a broken pipe is told by `close` as well, and there is nothing else to do about it.
+    socket.on('error', () => {})
+    socket.on('close', () => this.#onClose())
+  }
+
+  /** Bytes of replies and events that are held because the client has not taken them yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength + this.#answerBytes + (this.#events?.bytes ?? 0)
+  }
+
+  /** Requests that were read and whose replies have not left. */
+  get requests(): number {
+    return this.#ordering.size
+  }
+
+  /** Whether the client is held up: its socket is not being read. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Does what the connection has to do in one turn of the loop: reads lines, starts requests, sends replies. */
+  turn(): void {
+    if (this.#socket.destroyed) return
+    this.#readLines()
+    this.#sendReplies()
+    this.#settle()
+  }
+
+  /** Reads nothing more, and ends the connection when everything that was read is answered. */
+  drain(): void {
+    this.#lingerMs = lingerWhileStoppingMs
+    this.#finishInput()
+    this.#host.schedule(this)
+  }
+
+  /** Drops the connection at once. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#input === 'finished') return
+    this.#lines.push(chunk)
+    this.#readLines()
+    this.#settle()
+  }
+
+  #onEnd(): void {
+    if (this.#input === 'finished') return
+    this.#input = 'ended'
+    this.#host.schedule(this)
+  }
+
+  #onClose(): void {
+    clearTimeout(this.#lingering)
+    this.#input = 'finished'
+    this.#stopWatching()
+    for (const exchange of this.#running) exchange.abandon?.()
+    this.#running.clear()
+    this.#host.forget(this)
+  }
+
+  /** Reads as many lines as one turn and the bounds allow, and starts what may start. */
+  #readLines(): void {
+    let bytes = 0
+    for (let count = 0; count < linesPerTurn && bytes < lineBytesPerTurn && this.#mayRead(); count++) {
+      const line = this.#lines.next() ?? this.#lastLine()
+      if (line === undefined) break
+      bytes += line instanceof LongLine ? 0 : line.length
+      this.#take(line)
+    }
+    this.#start()
+  }
+
+  /** What the client said without a newline before it closed its side; nothing is read after it. */
+  #lastLine(): Buffer | LongLine | undefined {
+    if (this.#input !== 'ended') return undefined
+    const line = this.#lines.end()
+    if (line === undefined) this.#finishInput()
+    return line
+  }
+
+  #mayRead(): boolean {
+    return (
+      this.#input !== 'finished' &&
+      this.#ordering.size < this.#window &&
+      this.#requestBytes < requestBytesMax &&
+      this.unsentBytes < unsentBytesMax
+    )
+  }
+
+  /** Takes one line, in whatever dialect its first byte says. */
+  #take(line: Buffer | LongLine): void {
+    const head = line instanceof LongLine ? line.head : line
+    if (!this.#hasSpoken && isHttp(head, line instanceof LongLine ? line.tail : line)) {
+      this.#finishInput()
+      return
+    }
+    // The Redis protocol will be told apart here by its `*`; it is not made of lines alone.
+    const isJson = head[0] === openingBrace
+    if (line instanceof LongLine) {
+      const form: Form = isJson ? { dialect: 'json', id: null } : text
+      this.#hasSpoken = true
+      this.#push(form, failure('LINE_TOO_LONG', { limit: this.#host.lineBytesMax }), 0)
+    } else if (isJson) {
+      const { id, request } = parseJson(line, this.#host.backend.engine)
+      this.#hasSpoken = true
+      this.#push({ dialect: 'json', id }, request, line.length)
+    } else {
+      const request = parseText(line, this.#host.backend.engine)
+      if (request === undefined) return
+      this.#hasSpoken = true
+      this.#push(text, request, line.length)
+    }
+  }
+
+  #push(form: Form, request: Exchange['request'], bytes: number): void {
+    const quits = request.kind === 'session' && request.verb === 'quit'
+    if (quits) this.#finishInput()
+    // In text, the closing of the connection is the whole answer.
+    if (quits && form.dialect === 'text') return
+    const exchange: Exchange = { form, request, bytes, answer: undefined, abandon: undefined }
+    const isSession = request.kind === 'session' || request.kind === 'error'
+    const kind = isSession ? 'session' : request.kind === 'control' ? 'admin' : request.kind
+    this.#requestBytes += bytes
+    const ticket = this.#ordering.push(exchange, kind, form.dialect === 'json' ? 'overtaking' : 'in-order')
+    if (!isSession) return
+    this.#ordering.answered(ticket)
+    this.#host.schedule(this)
+  }
+
+  /** Hands to the backend what the ordering lets start. */
+  #start(): void {
+    for (let ticket = this.#ordering.start(); ticket !== undefined; ticket = this.#ordering.start()) {
+      const started = ticket
+      const exchange = started.item
+      const abandon = this.#carryOut(exchange.request, answer => this.#onAnswer(started, answer))
+      if (exchange.answer !== undefined) continue
+      exchange.abandon = abandon
+      this.#running.add(exchange)
+    }
+  }
+
+  #carryOut(request: Exchange['request'], done: (answer: Response | ControlReply) => void): () => void {
+    const { backend } = this.#host
+    switch (request.kind) {
+      case 'read':
+      case 'write':
+        return backend.submit(request.request, done)
+      case 'admin':
+        return backend.administer({ op: request.verb, address: request.address }, done)
+      case 'control': {
+        // A conversation that broke off may have had its effect.
+        const broken = () => done(failure('OUTCOME_UNKNOWN'))
+        backend.control(request.message).then(reply => done({ kind: 'control', reply }), broken)
+        return () => {}
+      }
+      case 'session':
+      case 'error':
+        // Answered when they were read.
+        return () => {}
+      default:
+        return unreachable(request)
+    }
+  }
+
+  #onAnswer(ticket: Ticket<Exchange>, answer: Response | ControlReply): void {
+    const exchange = ticket.item
+    this.#running.delete(exchange)
+    if (this.#socket.destroyed) return
+    exchange.answer = answer
+    this.#answerBytes += answerBytes(answer)
+    this.#ordering.answered(ticket)
+    this.#host.schedule(this)
+  }
+
+  /** Sends the replies that may leave, and what a watcher is to be told, in one write. */
+  #sendReplies(): void {
+    const out = this.#host.writer
+    const unsent = this.#socket.writableLength
+    let left = 0
+    while (unsent + out.length < unsentBytesMax) {
+      const exchange = this.#ordering.leave()?.item
+      if (exchange === undefined) break
+      this.#requestBytes -= exchange.bytes
+      if (exchange.answer !== undefined) this.#answerBytes -= answerBytes(exchange.answer)
+      writeReply(exchange, this.#host.backend.engine, out)
+      if (exchange.request.kind === 'session' && exchange.request.verb === 'watch')
+        this.#watch(exchange.form, out)
+      left++
+    }
+    if (unsent + out.length < unsentBytesMax) this.#events?.writeTo(out)
+    const piledUp = unsent + out.length >= unsentBytesMax
+    this.#window = piledUp ? windowMin : Math.min(windowMax, this.#window + left)
+    if (out.length > 0) this.#socket.write(out.take())
+  }
+
+  /** From now on events are told, in the form of the last `watch`. */
+  #watch(form: Form, out: ByteWriter): void {
+    this.#events?.writeTo(out)
+    this.#events?.stop()
+    const stop = this.#host.backend.watch(event => {
+      const room = unsentBytesMax - this.unsentBytes
+      if (this.#events?.add(event, room)) this.#host.schedule(this)
+    })
+    this.#events = new EventQueue(form, stop)
+  }
+
+  #stopWatching(): void {
+    this.#events?.stop()
+    this.#events = undefined
+  }
+
+  /** Decides, after anything has changed, whether to read on, to have another turn, or to end. */
+  #settle(): void {
+    if (this.#input === 'finished') {
+      if (this.#ordering.size === 0) this.#end()
+      return
+    }
+    const mayRead = this.#mayRead()
+    const hasUnread = this.#lines.hasUnread
+    if (mayRead && (hasUnread || this.#input === 'ended')) this.#host.schedule(this)
+    this.#setPaused(!mayRead || hasUnread)
+  }
+
+  #setPaused(isPaused: boolean): void {
+    if (isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
+    if (isPaused) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  #finishInput(): void {
+    this.#input = 'finished'
+    this.#lines = new LineSplitter(this.#host.lineBytesMax)
+  }
+
+  /** Ends our side. What the client still sends is read and dropped until it ends its own. */
+  #end(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    this.#stopWatching()
+    this.#setPaused(false)
+    this.#socket.end()
+  }
+
+  /** Everything was handed to the system: the client has a moment to read it and to close. */
+  #linger(): void {
+    this.#lingering = setTimeout(() => this.#socket.destroy(), this.#lingerMs)
+    this.#lingering.unref()
+  }
+}

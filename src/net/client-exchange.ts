@@ -1,0 +1,57 @@
+/** One request of a connection together with its answer, and how that is written in the dialect it was asked in. */
+import type { ByteWriter } from '../protocol/byte-writer.js'
+import type { Command } from '../protocol/command.js'
+import type { Engine } from '../protocol/commands.js'
+import type { ControlMessage, JsonId } from '../protocol/json.js'
+import { jsonControlReply, jsonDone, jsonFailure, jsonHelp, jsonReply } from '../protocol/json-reply.js'
+import type { Failure, Response } from '../protocol/request.js'
+import { helpText, watchText, writeTextFailure, writeTextReply } from '../protocol/text-reply.js'
+
+/** How a request was said, and therefore how it is to be answered. */
+export type Form = { readonly dialect: 'text' } | { readonly dialect: 'json'; readonly id: JsonId }
+
+/** The answer to a message between nodes. */
+export interface ControlReply {
+  readonly kind: 'control'
+  readonly reply: Record<string, unknown>
+}
+
+export interface Exchange {
+  readonly form: Form
+  /** A failure where the line was no request, or one that is refused before anybody else sees it. */
+  readonly request: Command | ControlMessage | Failure
+  /** Length of its line. */
+  readonly bytes: number
+  /** Undefined until it is there, and always for what the connection answers by itself. */
+  answer: Response | ControlReply | undefined
+  /** Says that the answer is no longer wanted; set while the request is under way. */
+  abandon: (() => void) | undefined
+}
+
+/** Writes the reply to a request that has been answered. */
+export function writeReply({ form, request, answer }: Exchange, engine: Engine, out: ByteWriter): void {
+  const id = form.dialect === 'json' ? form.id : undefined
+  const isText = form.dialect === 'text'
+  if (request.kind === 'error') {
+    if (isText) writeTextFailure(request, out)
+    else out.text(jsonFailure(id, request))
+  } else if (request.kind === 'session') {
+    if (request.verb === 'help') out.text(isText ? helpText(engine) : jsonHelp(id, engine))
+    else out.text(isText ? watchText : jsonDone(id))
+  } else if (request.kind === 'control') {
+    if (answer?.kind === 'control') out.text(jsonControlReply(id, answer.reply))
+    else if (answer?.kind === 'error') out.text(jsonFailure(id, answer))
+  } else if (answer !== undefined && answer.kind !== 'control') {
+    if (isText) writeTextReply(request, answer, out)
+    else out.text(jsonReply(id, request, answer))
+  }
+}
+
+/** About how much memory an answer holds. */
+export function answerBytes(answer: Response | ControlReply): number {
+  if (answer.kind === 'value') return answer.value.length
+  if (answer.kind !== 'keys') return 0
+  let bytes = 0
+  for (const key of answer.keys) bytes += key.length
+  return bytes
+}

@@ -1,0 +1,444 @@
+/**
+ * A node: who it is, the client port, and, once it belongs to a cluster, the replica behind it. This file puts
+ * the parts together and takes a node from one standing to the next (see identity.ts).
+ */
+import type { Clock } from '../base/clock.js'
+import type { ClusterId, Member, NodeId } from '../base/ids.js'
+import type { AdminRequest, Backend } from '../net/client-backend.js'
+import { type ClientServer, listenForClients } from '../net/client-server.js'
+import type { PeerHello } from '../net/transport.js'
+import { errorText } from '../protocol/errors.js'
+import {
+  type ClusterEvent,
+  type ClusterStatus,
+  type Failure,
+  failure,
+  type Request,
+  type Response,
+} from '../protocol/request.js'
+import { type Adopter, adopt, joinCluster } from './admission.js'
+import type { NodeConfig } from './config.js'
+import { plainIntroduction, protocolVersion, readClusterId, type ToldStanding } from './control.js'
+import type { Ask } from './conversation.js'
+import { formCluster } from './formation.js'
+import type { ConsensusHost, HostEvents } from './host.js'
+import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
+
+/** The world of a node; real-world.ts gives the real one. */
+export interface NodeWorld {
+  readonly clock: Clock
+  readonly ask: Ask
+  /** The identity kept in the data directory, if there is one. */
+  loadIdentity(): Identity | undefined
+  /** Keeps the identity, durably, before it returns. */
+  storeIdentity(identity: Identity): void
+  /** Opens what belongs to an identity and begins to run. */
+  openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<ConsensusHost>
+  /** Writes the first entry of a new cluster of these members, in the place of whatever was there. */
+  writeFoundation(self: NodeId, members: readonly Member[]): Promise<void>
+  /** Removes what belongs to other identities than this one. */
+  forgetOthers(node: NodeId): void
+  readonly log: NodeLog
+}
+
+/** What a node tells people; see logger.ts. */
+export interface NodeLog {
+  event(event: ClusterEvent): void
+  info(fields: Readonly<Record<string, unknown>>, text: string): void
+  warn(fields: Readonly<Record<string, unknown>>, text: string): void
+  error(fields: Readonly<Record<string, unknown>>, text: string): void
+}
+
+/** Why a node ended by itself, and what it exits with. */
+export interface Ending {
+  readonly reason: string
+  readonly exitCode: number
+}
+
+/** How long a pause between two attempts to form or join is. */
+const pauseMs = 200
+/** How long requests under way may take to finish when the node stops. */
+const drainMs = 2000
+
+export class QuorateNode implements Backend {
+  readonly engine = 'raft'
+  readonly #config: NodeConfig
+  readonly #world: NodeWorld
+  readonly #watchers = new Set<(event: ClusterEvent) => void>()
+  readonly #onEnd: (ending: Ending) => void
+  #identity: Identity
+  #host: ConsensusHost | undefined
+  #server: ClientServer | undefined
+  /** The cluster that knows this address under another identity, once it has called. */
+  #mistakenBy: ClusterId | undefined
+  /** Set while this node goes over to the cluster that adopts it. */
+  #isMoving = false
+  #isStopping = false
+
+  private constructor(config: NodeConfig, world: NodeWorld, onEnd: (ending: Ending) => void) {
+    this.#config = config
+    this.#world = world
+    this.#onEnd = onEnd
+    this.#identity = world.loadIdentity() ?? this.#firstIdentity()
+  }
+
+  /**
+   * Starts a node: opens its ports and data, and goes on where it stood. `onEnd` is called if it must end by
+   * itself. Fails with what the ports and the disk say.
+   */
+  static async start(
+    config: NodeConfig,
+    world: NodeWorld,
+    onEnd: (ending: Ending) => void,
+  ): Promise<QuorateNode> {
+    const node = new QuorateNode(config, world, onEnd)
+    await node.#start()
+    return node
+  }
+
+  /** Finishes what is under way, hands leadership over and closes everything. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    this.#world.log.info({}, 'stopping')
+    await this.#host?.drain(drainMs)
+    await this.#server?.close(drainMs)
+    await this.#host?.close()
+    this.#world.log.info({}, 'stopped')
+  }
+
+  submit(request: Request, done: (response: Response) => void): () => void {
+    const refusal = this.#refusal()
+    if (this.#host !== undefined && (refusal === undefined || request.op === 'status')) {
+      return this.#host.request(request, done)
+    }
+    done(request.op === 'status' ? { kind: 'status', status: this.#statusAlone() } : (refusal ?? notYet))
+    return nothing
+  }
+
+  administer(request: AdminRequest, done: (response: Response) => void): () => void {
+    const { op, address } = request
+    const refusal = this.#refusal() ?? (this.#host === undefined ? notYet : undefined)
+    if (refusal !== undefined) done(refusal)
+    else if (op === 'add-node') void this.#addNode(address).then(done, error => this.#fail(error))
+    else if (op === 'remove-node') this.submit({ op: 'remove-member', address }, done)
+    else this.submit({ op: 'transfer-leader', address }, done)
+    return nothing
+  }
+
+  watch(listener: (event: ClusterEvent) => void): () => void {
+    this.#watchers.add(listener)
+    return () => this.#watchers.delete(listener)
+  }
+
+  async control(message: Record<string, unknown>): Promise<Record<string, unknown>> {
+    switch (message['op']) {
+      case 'hello':
+        return this.#introduce(message)
+      case 'promise':
+        return this.#promise(message)
+      case 'adopt':
+        return this.#beAdopted(message)
+      case 'join':
+        return this.#admit(message)
+      default:
+        return refuse(failure('UNKNOWN_COMMAND', { command: String(message['op']).slice(0, 64) }))
+    }
+  }
+
+  get #self(): Member {
+    const { address, peerAddress } = this.#config
+    return { id: this.#identity.node, address, peerAddress }
+  }
+
+  get #standing(): Standing {
+    return this.#identity.standing
+  }
+
+  /** Where a node stands that starts on an empty data directory. */
+  #firstIdentity(): Identity {
+    const node = newNodeId()
+    const { cluster: nodes, join } = this.#config
+    if (nodes.length > 0) return { node, standing: { kind: 'forming', nodes, cluster: undefined } }
+    if (join.length > 0) return { node, standing: { kind: 'joining' } }
+    return { node, standing: { kind: 'forming', nodes: [this.#config.address], cluster: newClusterId() } }
+  }
+
+  async #start(): Promise<void> {
+    this.#world.storeIdentity(this.#identity)
+    this.#world.forgetOthers(this.#identity.node)
+    const standing = this.#standing
+    // A cluster of one is founded on the spot, and so is one whose founding a crash interrupted.
+    if (standing.kind === 'forming' && standing.nodes.length === 1 && standing.cluster !== undefined) {
+      await this.#found(standing.cluster, [this.#self])
+    } else if (standing.kind === 'member') await this.#openHost(standing.cluster)
+    const { listenHost: host, port, maxLineBytes, maxConnections, banner } = this.#config
+    try {
+      const bounds = { lineBytesMax: maxLineBytes, connectionsMax: maxConnections, banner }
+      this.#server = await listenForClients(this, { host, port, ...bounds })
+    } catch (error) {
+      this.#host?.seal(failure('STOPPING'))
+      await this.#host?.close()
+      throw error
+    }
+    const { address, peerAddress } = this.#config
+    this.#world.log.info(
+      { node: this.#identity.node, address, peerAddress, standing: standing.kind },
+      'ready',
+    )
+    this.#goOn(this.#standing)
+  }
+
+  /** Takes up what the standing asks for and that goes on beside everything else. */
+  #goOn(standing: Standing): void {
+    const { log, ask } = this.#world
+    const common = {
+      self: this.#self,
+      ask,
+      waitingFor: (reason: string) => log.info({}, `waiting for ${reason}`),
+      pause: () => this.#pause(),
+    }
+    const isStill = (kind: Standing['kind']) => () => this.#standing.kind === kind && !this.#isStopping
+    const end = (reason: string | undefined): void => {
+      if (reason !== undefined) this.#end({ reason, exitCode: 1 })
+    }
+    if (standing.kind === 'forming') {
+      const formed = formCluster({
+        ...common,
+        nodes: standing.nodes,
+        isForming: isStill('forming'),
+        clusterBegun: () => (this.#standing.kind === 'forming' ? this.#standing.cluster : undefined),
+        beginCluster: () => this.#beginCluster(standing.nodes),
+        found: (cluster, members) => this.#found(cluster, members),
+      })
+      formed.then(end, error => this.#fail(error))
+    } else if (standing.kind === 'joining') {
+      const joined = joinCluster({ ...common, members: this.#config.join, isJoining: isStill('joining') })
+      joined.then(end, error => this.#fail(error))
+    }
+  }
+
+  #beginCluster(nodes: readonly string[]): ClusterId {
+    const { standing } = this.#identity
+    if (standing.kind === 'forming' && standing.cluster !== undefined) return standing.cluster
+    const cluster = newClusterId()
+    this.#stand({ node: this.#identity.node, standing: { kind: 'forming', nodes, cluster } })
+    return cluster
+  }
+
+  async #found(cluster: ClusterId, members: readonly Member[]): Promise<void> {
+    await this.#world.writeFoundation(this.#identity.node, members)
+    this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
+    await this.#openHost(cluster)
+    this.#world.log.info({ cluster, members: members.map(member => member.address) }, 'cluster formed')
+  }
+
+  #stand(identity: Identity): void {
+    this.#world.storeIdentity(identity)
+    this.#identity = identity
+  }
+
+  async #openHost(cluster: ClusterId): Promise<void> {
+    const host = await this.#world.openHost(this.#self, cluster, {
+      onEvent: event => this.#onEvent(event),
+      onFailure: error => this.#fail(error),
+      onMistaken: (caller, expected) => this.#onMistaken(caller, expected),
+      onRefused: (node, code, detail) =>
+        this.#world.log.warn({ peer: node, code, ...detail }, 'peer refuses us'),
+    })
+    this.#host = host
+  }
+
+  #onEvent(event: ClusterEvent): void {
+    this.#world.log.event(event)
+    if (event.kind === 'removed' && this.#standing.kind === 'member') {
+      const { cluster } = this.#standing
+      this.#stand({ node: this.#identity.node, standing: { kind: 'removed', cluster } })
+    }
+    for (const watcher of this.#watchers) watcher(event)
+  }
+
+  /** A cluster looks for another identity at this address: this node lost its data directory. */
+  #onMistaken(caller: PeerHello, expected: NodeId): void {
+    const isAlone = (this.#host?.configuration.members.length ?? 0) <= 1
+    if (this.#standing.kind !== 'member' || caller.cluster === this.#standing.cluster) return
+    if (!isAlone || this.#mistakenBy !== undefined) return
+    this.#mistakenBy = caller.cluster
+    const text = errorText('NODE_REPLACED', { cluster: caller.cluster, address: this.#config.address })
+    this.#world.log.error({ cluster: caller.cluster, expected, member: caller.address }, text)
+  }
+
+  /** Why this node serves no clients, if it does not. */
+  #refusal(): Failure | undefined {
+    if (this.#isStopping) return failure('STOPPING')
+    if (this.#standing.kind === 'removed') return failure('NODE_REMOVED')
+    if (this.#isMoving) return notYet
+    if (this.#mistakenBy === undefined) return undefined
+    return failure('NODE_REPLACED', { cluster: this.#mistakenBy, address: this.#config.address })
+  }
+
+  #statusAlone(): ClusterStatus {
+    return { engine: 'raft', leader: undefined, members: [], canLose: 0 }
+  }
+
+  #introduce(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const standing = this.#standing
+    const asker = message['asker']
+    const members = this.#host?.configuration.members ?? []
+    const introduction = {
+      protocol: protocolVersion,
+      member: this.#self,
+      standing: this.#toldStanding(),
+      cluster: 'cluster' in standing ? standing.cluster : undefined,
+      nodes: standing.kind === 'forming' ? standing.nodes : [],
+      knownAs: members.find(member => member.address === asker)?.id,
+    }
+    return plainIntroduction(introduction)
+  }
+
+  #toldStanding(): ToldStanding {
+    const { kind } = this.#standing
+    if (kind !== 'member') return kind
+    const host = this.#host
+    if (host === undefined || host.isBlank) return 'promised'
+    return host.configuration.members.length === 1 && host.isPristine ? 'pristine' : 'member'
+  }
+
+  /** The first of the list asks this node to promise itself to the cluster that is being formed. */
+  async #promise(message: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+    const cluster = readClusterId(message['cluster'])
+    const standing = this.#standing
+    if (cluster === undefined) return refuse(failure('INVALID_JSON', { reason: 'cluster is missing.' }))
+    if (standing.kind === 'member' && standing.cluster === cluster) return { ...plainMember(this.#self) }
+    const nodes = message['nodes']
+    const isSame =
+      standing.kind === 'forming' &&
+      Array.isArray(nodes) &&
+      nodes.length === standing.nodes.length &&
+      standing.nodes.every((node, at) => node === nodes[at])
+    if (!isSame || standing.cluster !== undefined) {
+      return refuse(this.#unwilling('it is not waiting for that list of nodes.'))
+    }
+    this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
+    await this.#openHost(cluster)
+    return plainMember(this.#self)
+  }
+
+  /** A member of a living cluster takes this unused node in. */
+  async #beAdopted(message: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+    const cluster = readClusterId(message['cluster'])
+    if (cluster === undefined) return refuse(failure('INVALID_JSON', { reason: 'cluster is missing.' }))
+    const standing = this.#standing
+    const host = this.#host
+    if (this.#isMoving) return refuse(this.#unwilling('it is being added already.'))
+    if (standing.kind === 'member' && standing.cluster === cluster && host?.isBlank === true) {
+      return plainMember(this.#self)
+    }
+    const refusal = this.#whyNotAdopted()
+    if (refusal !== undefined) return refuse(this.#unwilling(refusal))
+    // From here to the new standing nothing is acknowledged: the loop stands still, requests are refused.
+    this.#isMoving = true
+    host?.seal(failure('LEADER_UNAVAILABLE'))
+    this.#host = undefined
+    await host?.close()
+    this.#stand({ node: newNodeId(), standing: { kind: 'member', cluster } })
+    this.#world.forgetOthers(this.#identity.node)
+    this.#mistakenBy = undefined
+    await this.#openHost(cluster)
+    this.#isMoving = false
+    this.#world.log.info({ cluster, node: this.#identity.node }, 'adopted by a cluster')
+    return plainMember(this.#self)
+  }
+
+  #whyNotAdopted(): string | undefined {
+    switch (this.#toldStanding()) {
+      case 'pristine':
+      case 'joining':
+        return undefined
+      case 'forming':
+        return 'it waits for the nodes of its --cluster list.'
+      case 'promised':
+        return 'it has promised itself to another cluster.'
+      case 'removed':
+        return 'it was removed from its cluster. Empty its data directory and start it again.'
+      case 'member': {
+        const isAlone = (this.#host?.configuration.members.length ?? 0) <= 1
+        return isAlone
+          ? 'it holds data. Empty its data directory and start it again, or keep it as it is.'
+          : 'it belongs to another cluster.'
+      }
+    }
+  }
+
+  #unwilling(reason: string): Failure {
+    return failure('NODE_REFUSED', { node: this.#config.address, reason })
+  }
+
+  /** A node asks this member to add it. It is told as soon as it is adopted; the rest goes on by itself. */
+  async #admit(message: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+    const { address } = message
+    if (typeof address !== 'string') return refuse(failure('INVALID_JSON', { reason: 'address is missing.' }))
+    const refusal = this.#refusal() ?? (this.#host === undefined ? notYet : undefined)
+    if (refusal !== undefined) return refuse(refusal)
+    const adopted = await this.#adopt(address)
+    if ('kind' in adopted) return refuse(adopted)
+    this.#proposeMember(adopted)
+    return {}
+  }
+
+  async #addNode(address: string): Promise<Response> {
+    const adopted = await this.#adopt(address)
+    if ('kind' in adopted) return adopted
+    return new Promise(resolve => this.submit({ op: 'add-member', member: adopted }, resolve))
+  }
+
+  /** Has a node promise itself to this node's cluster. */
+  async #adopt(address: string): Promise<Member | Failure> {
+    const standing = this.#standing
+    const { host } = { host: this.#host }
+    if (standing.kind !== 'member' || host === undefined) return notYet
+    const adopter: Adopter = {
+      ask: this.#world.ask,
+      self: this.#self,
+      cluster: standing.cluster,
+      members: host.configuration.members,
+    }
+    return adopt(adopter, address)
+  }
+
+  #proposeMember(member: Member): void {
+    this.submit({ op: 'add-member', member }, response => {
+      if (response.kind !== 'error') return
+      const text = errorText(response.code, response.details)
+      this.#world.log.warn({ address: member.address, code: response.code }, `adding a node: ${text}`)
+    })
+  }
+
+  #pause(): Promise<void> {
+    return new Promise(resolve => this.#world.clock.after(pauseMs, resolve))
+  }
+
+  #fail(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#world.log.error({ error }, reason)
+    this.#end({ reason, exitCode: 1 })
+  }
+
+  #end(ending: Ending): void {
+    if (this.#isStopping) return
+    this.#onEnd(ending)
+  }
+}
+
+const notYet = failure('NOT_A_MEMBER')
+
+function nothing(): void {}
+
+function plainMember({ id, address, peerAddress }: Member): Record<string, unknown> {
+  return { node: id, address, peerAddress }
+}
+
+/** A refusal as an answer of the control conversation. */
+function refuse({ code, details }: Failure): Record<string, unknown> {
+  return { ok: false, code, message: errorText(code, details) }
+}

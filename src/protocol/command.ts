@@ -1,0 +1,165 @@
+/**
+ * What a client said, in whatever dialect: a checked command. A dialect reads the words and options of a
+ * command into {@link Arguments} as its row in the table says; {@link toCommand} makes the command of them.
+ */
+import { unreachable } from '../base/assert.js'
+import { fullAddress } from './address.js'
+import { type Engine, usage, type Verb } from './commands.js'
+import { checkKey } from './key.js'
+import { type Failure, failure, type Request } from './request.js'
+
+/** How many keys one page of `keys` has at most, and unless told otherwise. */
+export const keysPerPageMax = 1000
+
+/** The requests that clients make of the data; members and leadership are changed by an {@link AdminCommand}. */
+export type DataRequest = Extract<Request, { op: DataOperation }>
+type DataOperation = 'get' | 'put' | 'update' | 'set' | 'delete' | 'cas' | 'keys' | 'status'
+type RequestOf<Operation> = Extract<Request, { op: Operation }>
+
+/** A checked command. `kind` says how it is ordered; what only concerns showing the answer is not in `request`. */
+export type Command = GetCommand | WriteCommand | KeysCommand | StatusCommand | AdminCommand | SessionCommand
+
+/** `raw` and `version` say how the value is shown. */
+export interface GetCommand {
+  readonly kind: 'read'
+  readonly verb: 'get'
+  readonly request: RequestOf<'get'>
+  readonly raw: boolean
+  readonly version: boolean
+}
+
+/** Any change of data. */
+export interface WriteCommand {
+  readonly kind: 'write'
+  readonly verb: 'put' | 'update' | 'set' | 'delete' | 'cas'
+  readonly request: RequestOf<'put' | 'update' | 'set' | 'delete' | 'cas'>
+}
+
+/** One page of keys. */
+export interface KeysCommand {
+  readonly kind: 'read'
+  readonly verb: 'keys'
+  readonly request: RequestOf<'keys'>
+}
+
+/** The state of the cluster; `heartbeat` shows less of it. */
+export interface StatusCommand {
+  readonly kind: 'read'
+  readonly verb: 'status' | 'heartbeat'
+  readonly request: RequestOf<'status'>
+  readonly verbose: boolean
+}
+
+/** A change of members or of the leader. */
+export interface AdminCommand {
+  readonly kind: 'admin'
+  readonly verb: 'add-node' | 'remove-node' | 'transfer-leader'
+  /** As it was typed: replies echo this. */
+  readonly typed: string
+  /** The same in full `host:port` form. */
+  readonly address: string
+}
+
+/** Concerns the connection only; no engine sees it. */
+export interface SessionCommand {
+  readonly kind: 'session'
+  readonly verb: 'watch' | 'help' | 'quit'
+}
+
+/** The words and options of one command, read and of the right kind, not yet checked any further. */
+export interface Arguments {
+  key: string
+  value: Uint8Array
+  number: number
+  text: string
+  node: string
+  /** Flags are `true`. */
+  options: ReadonlyMap<string, string | number | true>
+  /** The identity that the client gave the request, if it did. */
+  identity: string | undefined
+}
+
+const noValue = new Uint8Array(0)
+const noOptions: ReadonlyMap<string, never> = new Map<string, never>()
+
+/** Arguments to be filled in. */
+export function emptyArguments(): Arguments {
+  return { key: '', value: noValue, number: 0, text: '', node: '', options: noOptions, identity: undefined }
+}
+
+/** Makes the command of its arguments; a failure if they do not fit together. */
+export function toCommand(verb: Verb, given: Arguments, engine: Engine): Command | Failure {
+  const { key, value, options, identity } = given
+  switch (verb) {
+    case 'get': {
+      const request = { op: verb, key, local: options.has('local') } as const
+      return { kind: 'read', verb, request, raw: options.has('raw'), version: options.has('version') }
+    }
+    case 'put':
+    case 'update':
+    case 'set':
+      return { kind: 'write', verb, request: { op: verb, key, value, identity } }
+    case 'delete':
+      return { kind: 'write', verb, request: { op: verb, key, identity } }
+    case 'cas':
+      return { kind: 'write', verb, request: { op: verb, key, version: given.number, value, identity } }
+    case 'keys':
+      return keysCommand(given, engine)
+    case 'status':
+    case 'heartbeat':
+      return { kind: 'read', verb, request: { op: 'status' }, verbose: options.has('verbose') }
+    case 'add-node':
+    case 'remove-node':
+    case 'transfer-leader': {
+      const address = fullAddress(given.node)
+      if (address === undefined) return failure('INVALID_ADDRESS', { address: shortened(given.node) })
+      return { kind: 'admin', verb, typed: given.node, address }
+    }
+    case 'watch':
+      return options.has('cluster')
+        ? { kind: 'session', verb }
+        : failure('INVALID_FORMAT', { usage: usage(verb, engine) })
+    case 'help':
+    case 'quit':
+      return { kind: 'session', verb }
+    case 'join':
+    case 'leave':
+    case 'lookup':
+    case 'members':
+    case 'count':
+      // They belong to the other engine, which answers for them before they come here; requests of their own
+      // come with that engine.
+      return failure('UNKNOWN_COMMAND', { command: verb })
+    default:
+      return unreachable(verb)
+  }
+}
+
+/** What to answer a command, or an option of one, on the engine that has it not. */
+export function engineMismatch(verb: Verb, engine: Engine, option?: string): Failure {
+  const command = option === undefined ? verb : `${verb} --${option}`
+  // A row without this engine is for the other one.
+  return failure('ENGINE_MISMATCH', { command, engine: engine === 'raft' ? 'ring' : 'raft' })
+}
+
+/** A word of the client's as it is shown in an error: not too much of it, and nothing a terminal would obey. */
+export function shortened(word: string): string {
+  const shownMax = 64
+  const printable = word.slice(0, shownMax).replace(/\p{Cc}|\p{Surrogate}/gu, '?')
+  return word.length > shownMax ? `${printable}...` : printable
+}
+
+function keysCommand(given: Arguments, engine: Engine): KeysCommand | Failure {
+  const limit = given.options.get('limit') ?? keysPerPageMax
+  const after = given.options.get('after') ?? ''
+  if (typeof limit !== 'number' || limit < 1 || typeof after !== 'string') {
+    return failure('INVALID_FORMAT', { usage: usage('keys', engine) })
+  }
+  for (const bound of [given.text, after]) {
+    const problem = bound === '' ? undefined : checkKey(bound)
+    if (problem !== undefined) return problem
+  }
+  // A larger limit is no error: the reply says that more follow.
+  const request = { op: 'keys', prefix: given.text, after, limit: Math.min(limit, keysPerPageMax) } as const
+  return { kind: 'read', verb: 'keys', request }
+}

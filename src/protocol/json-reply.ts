@@ -1,0 +1,112 @@
+/**
+ * Writes the answers of the JSON dialect: one object a line, with the `id` of its request. Addresses are in full
+ * `host:port` form, so that a program can connect to them as they are.
+ */
+import { AssertionError } from '../base/assert.js'
+import type { Command } from './command.js'
+import { type Engine, helpRows } from './commands.js'
+import { errors, errorText } from './errors.js'
+import type { JsonId } from './json.js'
+import type { ClusterEvent, ClusterStatus, Failure, Response } from './request.js'
+import { eventText, statusWarning } from './text-reply.js'
+import { isUtf8 } from './utf8.js'
+
+/** The reply to `command`, as a line with its newline. */
+export function jsonReply(id: JsonId, command: Command, response: Response): string {
+  switch (response.kind) {
+    case 'error':
+      return jsonFailure(id, response, command.kind === 'admin' ? command.typed : undefined)
+    case 'value': {
+      if (command.verb !== 'get') break
+      return success(id, {
+        key: command.request.key,
+        ...valueFields(response.value),
+        version: response.version,
+      })
+    }
+    case 'written':
+      return success(id, { version: response.version })
+    case 'keys':
+      return success(id, { keys: response.keys, more: response.more })
+    case 'status':
+      return success(
+        id,
+        command.verb === 'heartbeat' ? heartbeatFields(response.status) : statusFields(response.status),
+      )
+    case 'done':
+      return success(id, {})
+  }
+  throw new AssertionError(`a response of kind ${response.kind} answers no ${command.verb}`)
+}
+
+/** The reply to a request that failed, as a line with its newline. */
+export function jsonFailure(id: JsonId, { code, details }: Failure, typedNode?: string): string {
+  const filled = typedNode === undefined ? details : { ...details, node: typedNode }
+  const message = errorText(code, filled)
+  return line({ id, ok: false, code, definite: errors[code].definite, message, details: filled })
+}
+
+/** The reply to `help`. */
+export function jsonHelp(id: JsonId, engine: Engine): string {
+  return success(id, { commands: helpRows(engine) })
+}
+
+/** The reply to `quit` and to `watch`. */
+export function jsonDone(id: JsonId): string {
+  return success(id, {})
+}
+
+/** What a watcher is told of an event, with the id of its `watch`; undefined where the text dialect is silent. */
+export function jsonEvent(id: JsonId, event: ClusterEvent): string | undefined {
+  const message = eventText(event)?.trimEnd()
+  return message === undefined ? undefined : line({ id, event, message })
+}
+
+/** What a watcher hears instead of the events that it was too slow to take. */
+export function jsonMissedEvents(id: JsonId, count: number): string {
+  return line({ id, missedEvents: count })
+}
+
+/** The answer to a control message. It bears the request's id, unless it has one of its own. */
+export function jsonControlReply(id: JsonId, reply: Record<string, unknown>): string {
+  return line({ id, ...reply })
+}
+
+function valueFields(value: Uint8Array): Record<string, string> {
+  // A view, not a copy: the engine's bytes need not be a Buffer.
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  return isUtf8(value) ? { value: bytes.toString('utf8') } : { valueBase64: bytes.toString('base64') }
+}
+
+function statusFields(status: ClusterStatus): Record<string, unknown> {
+  return {
+    engine: status.engine,
+    leader: status.leader ?? null,
+    members: status.members,
+    canLose: status.canLose,
+    warnings: warnings(status),
+  }
+}
+
+function heartbeatFields(status: ClusterStatus): Record<string, unknown> {
+  return {
+    nodes: status.members.map(member => member.address),
+    leader: status.leader ?? null,
+    // Under consensus every voter holds everything.
+    replicationFactor: status.members.filter(member => member.role !== 'learner').length,
+    warnings: warnings(status),
+  }
+}
+
+function warnings(status: ClusterStatus): string[] {
+  const warning = statusWarning(status)
+  return warning === undefined ? [] : [warning]
+}
+
+function success(id: JsonId, fields: Record<string, unknown>): string {
+  return line({ id, ok: true, ...fields })
+}
+
+function line(fields: Record<string, unknown>): string {
+  return `${JSON.stringify(fields)}\n`
+}

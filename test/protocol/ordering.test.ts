@@ -1,0 +1,188 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { AssertionError } from '../../src/base/assert.js'
+import { Ordering, type RequestKind, type Ticket } from '../../src/protocol/ordering.js'
+
+/** An ordering of named requests, told as scripts. */
+function connection() {
+  const ordering = new Ordering<string>()
+  const tickets = new Map<string, Ticket<string>>()
+  const all = (next: () => Ticket<string> | undefined) => {
+    const names: string[] = []
+    for (let ticket = next(); ticket !== undefined; ticket = next()) names.push(ticket.item)
+    return names.join(' ')
+  }
+  return {
+    ordering,
+    /** Pushes requests given as `name:kind`, with `!` behind a kind whose reply may overtake. */
+    push(requests: string) {
+      for (const request of requests.split(' ')) {
+        const [name = '', spelled = ''] = request.split(':')
+        const kind = spelled.replace('!', '') as RequestKind
+        const replies = spelled.endsWith('!') ? 'overtaking' : 'in-order'
+        tickets.set(name, ordering.push(name, kind, replies))
+      }
+    },
+    starts: () => all(() => ordering.start()),
+    leaves: () => all(() => ordering.leave()),
+    answer(names: string) {
+      for (const name of names.split(' ')) ordering.answered(tickets.get(name) as Ticket<string>)
+    },
+  }
+}
+
+describe('the order of one connection', () => {
+  it('has consecutive writes under way together, and lets their replies leave in order', () => {
+    const { push, starts, answer, leaves } = connection()
+    push('a:write b:write c:write')
+    expect(starts()).to.equal('a b c')
+    answer('c b')
+    expect(leaves()).to.equal('')
+    answer('a')
+    expect(leaves()).to.equal('a b c')
+  })
+
+  it('lets a read wait for the writes before it, and a write for the reads', () => {
+    const { push, starts, answer } = connection()
+    push('w1:write w2:write r1:read r2:read w3:write r3:read')
+    expect(starts()).to.equal('w1 w2')
+    answer('w1')
+    expect(starts()).to.equal('')
+    answer('w2')
+    expect(starts()).to.equal('r1 r2')
+    answer('r2 r1')
+    expect(starts()).to.equal('w3')
+    answer('w3')
+    expect(starts()).to.equal('r3')
+  })
+
+  it('lets an administrative request be alone', () => {
+    const { push, starts, answer } = connection()
+    push('w:write a:admin b:admin r:read')
+    expect(starts()).to.equal('w')
+    answer('w')
+    expect(starts()).to.equal('a')
+    answer('a')
+    expect(starts()).to.equal('b')
+    answer('b')
+    expect(starts()).to.equal('r')
+  })
+
+  it('lets a session request neither wait nor hold up, though its reply keeps its place', () => {
+    const { push, starts, answer, leaves } = connection()
+    push('w1:write help:session w2:write')
+    answer('help')
+    expect(starts()).to.equal('w1 w2')
+    answer('w2')
+    expect(leaves()).to.equal('')
+    answer('w1')
+    expect(leaves()).to.equal('w1 help w2')
+  })
+
+  it('lets replies overtake where that is allowed, but not effects', () => {
+    const { push, starts, answer, leaves } = connection()
+    push('text:read j1:read! j2:read! j3:write!')
+    expect(starts()).to.equal('text j1 j2')
+    answer('j2')
+    expect(leaves()).to.equal('j2')
+    answer('j1')
+    expect(starts()).to.equal('')
+    expect(leaves()).to.equal('j1')
+    answer('text')
+    expect(starts()).to.equal('j3')
+    expect(leaves()).to.equal('text')
+  })
+
+  it('does not hold up a reply for an earlier one that may overtake', () => {
+    const { push, starts, answer, leaves } = connection()
+    push('j:read! t:read')
+    expect(starts()).to.equal('j t')
+    answer('t')
+    expect(leaves()).to.equal('t')
+    answer('j')
+    expect(leaves()).to.equal('j')
+  })
+
+  it('counts what has not left and what is under way', () => {
+    const { ordering, push, starts, answer, leaves } = connection()
+    push('a:write b:read')
+    expect([ordering.size, ordering.running]).to.deep.equal([2, 0])
+    starts()
+    expect([ordering.size, ordering.running]).to.deep.equal([2, 1])
+    answer('a')
+    expect([ordering.size, ordering.running]).to.deep.equal([2, 0])
+    leaves()
+    expect(ordering.size).to.equal(1)
+  })
+
+  it('takes an answer to what was not started, or a second answer, for a mistake of ours', () => {
+    const { push, starts, answer } = connection()
+    push('a:write')
+    expect(() => answer('a')).to.throw(AssertionError)
+    starts()
+    answer('a')
+    expect(() => answer('a')).to.throw(AssertionError)
+  })
+
+  it('keeps all of its promises whatever comes in whatever order', () => {
+    interface Asked {
+      readonly number: number
+      readonly kind: RequestKind
+      readonly overtaking: boolean
+    }
+    const kind = fc.constantFrom<RequestKind>('read', 'read', 'write', 'write', 'admin', 'session')
+    const action = fc.oneof(
+      fc.record({ push: kind, overtaking: fc.boolean() }),
+      fc.record({ answer: fc.nat(1000) }),
+    )
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), actions => {
+        const ordering = new Ordering<Asked>()
+        const pushed: Asked[] = []
+        const started: Asked[] = []
+        const running: Ticket<Asked>[] = []
+        const answered: Asked[] = []
+        const left: Asked[] = []
+        const settle = () => {
+          for (let ticket = ordering.start(); ticket !== undefined; ticket = ordering.start()) {
+            started.push(ticket.item)
+            running.push(ticket)
+            const kinds = new Set(running.filter(each => each.kind !== 'session').map(each => each.kind))
+            expect(kinds.size, 'kinds under way').to.equal(1)
+            if (kinds.has('admin')) expect(running.filter(each => each.kind === 'admin')).to.have.length(1)
+          }
+          for (let ticket = ordering.leave(); ticket !== undefined; ticket = ordering.leave())
+            left.push(ticket.item)
+        }
+        const answer = (place: number) => {
+          const [ticket] = running.splice(place % running.length, 1)
+          if (ticket === undefined) return
+          answered.push(ticket.item)
+          ordering.answered(ticket)
+        }
+        for (const step of actions) {
+          if ('push' in step) {
+            const item = { number: pushed.length, kind: step.push, overtaking: step.overtaking }
+            pushed.push(item)
+            const ticket = ordering.push(item, step.push, step.overtaking ? 'overtaking' : 'in-order')
+            if (step.push === 'session') running.push(ticket)
+          } else if (running.length > 0) {
+            answer(step.answer)
+          }
+          settle()
+          expect(ordering.size).to.equal(pushed.length - left.length)
+        }
+        while (running.length > 0) {
+          answer(0)
+          settle()
+        }
+        expect(started, 'started in order').to.deep.equal(pushed.filter(item => item.kind !== 'session'))
+        const inOrder = (items: Asked[]) => items.filter(item => !item.overtaking)
+        expect(inOrder(left), 'left in order').to.deep.equal(inOrder(pushed))
+        const overtaking = (items: Asked[]) => items.filter(item => item.overtaking)
+        expect(overtaking(left), 'left as answered').to.deep.equal(overtaking(answered))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
