@@ -10,6 +10,7 @@ import { lineBytesMaxDefault } from '../protocol/lines.js'
 import type { Backend } from './client-backend.js'
 import { ClientConnection, type ConnectionHost } from './client-connection.js'
 import { connectionsMaxDefault, keepAliveMs, lingerMs, refusedConnectionsMax } from './client-limits.js'
+import { listen } from './listen.js'
 
 export interface ClientServerOptions {
   readonly host: string
@@ -22,23 +23,6 @@ export interface ClientServerOptions {
   readonly banner?: string | undefined
   /** Told of errors of the listening socket after it began to listen; connections are still served. */
   readonly onError?: ((error: Error) => void) | undefined
-}
-
-/** The client port could not be opened. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-  /** The system's name for what went wrong: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, ... */
-  readonly code: string
-  readonly host: string
-  readonly port: number
-
-  constructor(code: string, host: string, port: number, cause: Error) {
-    const inUse = code === 'EADDRINUSE'
-    super(`cannot listen on ${host}:${port}: ${inUse ? 'the port is in use' : cause.message}`, { cause })
-    this.code = code
-    this.host = host
-    this.port = port
-  }
 }
 
 /** What the client port is busy with, for metrics and tests. */
@@ -63,10 +47,14 @@ export interface ClientServer {
   close(deadlineMs: number): Promise<void>
 }
 
-/** Opens the client port; fails with a {@link ListenError}. */
-export function listenForClients(backend: Backend, options: ClientServerOptions): Promise<ClientServer> {
+/** Opens the client port; fails with a `ListenError`. */
+export async function listenForClients(
+  backend: Backend,
+  options: ClientServerOptions,
+): Promise<ClientServer> {
   const port = new ClientPort(backend, options)
-  return new Promise((resolve, reject) => port.listen(() => resolve(port), reject))
+  await port.listen()
+  return port
 }
 
 class ClientPort implements ClientServer, ConnectionHost {
@@ -107,18 +95,9 @@ class ClientPort implements ClientServer, ConnectionHost {
     return this.#port
   }
 
-  listen(onListening: () => void, onFailed: (error: ListenError) => void): void {
-    const { host, port } = this.#options
-    const fail = (error: NodeJS.ErrnoException) =>
-      onFailed(new ListenError(error.code ?? 'UNKNOWN', host, port, error))
-    this.#server.once('error', fail)
-    this.#server.listen({ host, port, backlog: 1024 }, () => {
-      const address = this.#server.address()
-      this.#port = typeof address === 'object' && address !== null ? address.port : port
-      this.#server.off('error', fail)
-      this.#server.on('error', error => this.#options.onError?.(error))
-      onListening()
-    })
+  async listen(): Promise<void> {
+    this.#port = await listen(this.#server, this.#options.host, this.#options.port)
+    this.#server.on('error', error => this.#options.onError?.(error))
   }
 
   stats(): ClientServerStats {

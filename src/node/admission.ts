@@ -6,7 +6,7 @@
 import type { ClusterId, Member } from '../base/ids.js'
 import { type Failure, failure } from '../protocol/request.js'
 import { readMember } from './control.js'
-import { type Ask, meet } from './conversation.js'
+import { type Ask, meet, whyNoAnswer } from './conversation.js'
 
 /** The cluster as an adopting member knows it. */
 export interface Adopter {
@@ -32,8 +32,8 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
     return failure('NODE_EXISTS', { node: address })
   }
   const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
-  if (told.kind === 'unreachable') return unreachable(address, told.reason)
   if (told.kind === 'refused') return refused(address, told.message)
+  if (told.kind !== 'answer') return unreachable(address, whyNoAnswer(told))
   const member = readMember(told.fields)
   if (member === undefined) return refused(address, 'it gave no identity.')
   // The address that was typed is where clients reach it; two names of one node would count it twice.
@@ -72,11 +72,7 @@ export async function joinCluster(host: JoinHost): Promise<string | undefined> {
       if (!host.isJoining()) return undefined
       if (answer.kind === 'refused' && isFinal(answer.code)) return answer.message
       const reason =
-        answer.kind === 'unreachable'
-          ? `${address} (${answer.reason})`
-          : answer.kind === 'refused'
-            ? `${address} (${answer.message})`
-            : `${address} to bring this node up`
+        answer.kind === 'answer' ? `${address} to bring this node up` : `${address} (${whyNoAnswer(answer)})`
       if (reason !== told) host.waitingFor(reason)
       told = reason
     }

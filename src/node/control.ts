@@ -5,9 +5,6 @@
 import { validate } from 'uuid'
 import { type ClusterId, clusterId, type Member, nodeId } from '../base/ids.js'
 
-/** The version of the peer protocol; nodes of different versions do not talk. */
-export const protocolVersion = 1
-
 /** Where a node stands, as it tells others. */
 export type ToldStanding =
   /** A cluster of one that no client has written to. */

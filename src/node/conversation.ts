@@ -1,34 +1,25 @@
-/** Asking another node something over its client port, as formation, joining and adding need it. */
-import { type Introduction, protocolVersion, readIntroduction } from './control.js'
+/** Asking another node who it is, as formation, joining and adding need it. */
+import type { ControlAnswer } from '../net/control-client.js'
+import { type Introduction, readIntroduction } from './control.js'
 
-/** What came of asking. */
-export type Told =
-  | { readonly kind: 'answer'; readonly fields: Readonly<Record<string, unknown>> }
-  /** Nobody there, or nobody who answers; it may be there later. */
-  | { readonly kind: 'unreachable'; readonly reason: string }
-  /** It understood and said no. `code` is of the error table. */
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+/** Sends one message to the node at a client address and waits for the answer; never fails. */
+export type Ask = (address: string, message: Readonly<Record<string, unknown>>) => Promise<ControlAnswer>
 
-/** Sends one message to the node at a client address and waits for the answer. */
-export type Ask = (address: string, message: Readonly<Record<string, unknown>>) => Promise<Told>
-
-/** What is known of the node at an address. */
+/** What is known of the node at an address. A `reason` is a sentence, to be put after a colon. */
 export type Met =
   | { readonly kind: 'met'; readonly introduction: Introduction }
   | { readonly kind: 'unreachable'; readonly reason: string }
 
-/** Asks the node at `address` who it is, telling it whom `asker` is. */
+/** Asks the node at `address` who it is, and whom it knows at the address of `asker`. */
 export async function meet(ask: Ask, address: string, asker: string): Promise<Met> {
   const told = await ask(address, { op: 'hello', asker })
-  if (told.kind === 'refused') return { kind: 'unreachable', reason: told.message }
-  if (told.kind === 'unreachable') return told
+  if (told.kind !== 'answer') return { kind: 'unreachable', reason: whyNoAnswer(told) }
   const introduction = readIntroduction(told.fields)
-  if (introduction === undefined) {
-    return { kind: 'unreachable', reason: `what answers at ${address} is not a Quorate node.` }
-  }
-  if (introduction.protocol !== protocolVersion) {
-    const versions = `${introduction.protocol}, this node speaks ${protocolVersion}`
-    return { kind: 'unreachable', reason: `it speaks version ${versions} of the peer protocol.` }
-  }
-  return { kind: 'met', introduction }
+  if (introduction !== undefined) return { kind: 'met', introduction }
+  return { kind: 'unreachable', reason: `what answers at ${address} is not a Quorate node.` }
+}
+
+/** What to tell people of a question that was not answered. */
+export function whyNoAnswer(told: Exclude<ControlAnswer, { kind: 'answer' }>): string {
+  return told.kind === 'refused' ? told.message : told.reason
 }

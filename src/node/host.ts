@@ -7,7 +7,14 @@ import type { Clock } from '../base/clock.js'
 import type { ClusterId, Member, NodeId } from '../base/ids.js'
 import { seededRandom } from '../base/random.js'
 import type { TableStore } from '../kv/table.js'
-import type { Peer, PeerHello, RefusalCode, Transport, TransportEvents } from '../net/transport.js'
+import {
+  type Peer,
+  type PeerHello,
+  peerProtocolVersion,
+  type RefusalCode,
+  type Transport,
+  type TransportEvents,
+} from '../net/transport.js'
 import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
 import { findMember } from '../raft/configuration.js'
 import type { Configuration, RaftSaved } from '../raft/types.js'
@@ -16,7 +23,6 @@ import { type ConsensusOptions, ConsensusReplica } from '../replica/consensus.js
 import type { ConsensusMessage } from '../replica/messages.js'
 import type { Disk } from '../storage/disk.js'
 import { type ConsensusStore, openConsensusStore } from './consensus-store.js'
-import { protocolVersion } from './control.js'
 import { Driver } from './driver.js'
 
 /** What a host is made of. */
@@ -146,7 +152,7 @@ export class ConsensusHost {
   async #start(): Promise<void> {
     const { self, cluster } = this.#parts
     const hello: PeerHello = {
-      protocol: protocolVersion,
+      protocol: peerProtocolVersion,
       cluster,
       node: self.id,
       address: self.address,

@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.js'
 import type { ClusterId, Member, NodeId } from '../base/ids.js'
 import type { AdminRequest, Backend } from '../net/client-backend.js'
 import { type ClientServer, listenForClients } from '../net/client-server.js'
-import type { PeerHello } from '../net/transport.js'
+import { type PeerHello, peerProtocolVersion } from '../net/transport.js'
 import { errorText } from '../protocol/errors.js'
 import {
   type ClusterEvent,
@@ -18,11 +18,12 @@ import {
 } from '../protocol/request.js'
 import { type Adopter, adopt, joinCluster } from './admission.js'
 import type { NodeConfig } from './config.js'
-import { plainIntroduction, protocolVersion, readClusterId, type ToldStanding } from './control.js'
+import { plainIntroduction, readClusterId, type ToldStanding } from './control.js'
 import type { Ask } from './conversation.js'
 import { formCluster } from './formation.js'
 import type { ConsensusHost, HostEvents } from './host.js'
 import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
+import { type Logger, logClusterEvent } from './logger.js'
 
 /** The world of a node; real-world.ts gives the real one. */
 export interface NodeWorld {
@@ -38,15 +39,7 @@ export interface NodeWorld {
   writeFoundation(self: NodeId, members: readonly Member[]): Promise<void>
   /** Removes what belongs to other identities than this one. */
   forgetOthers(node: NodeId): void
-  readonly log: NodeLog
-}
-
-/** What a node tells people; see logger.ts. */
-export interface NodeLog {
-  event(event: ClusterEvent): void
-  info(fields: Readonly<Record<string, unknown>>, text: string): void
-  warn(fields: Readonly<Record<string, unknown>>, text: string): void
-  error(fields: Readonly<Record<string, unknown>>, text: string): void
+  readonly log: Logger
 }
 
 /** Why a node ended by itself, and what it exits with. */
@@ -109,10 +102,10 @@ export class QuorateNode implements Backend {
 
   submit(request: Request, done: (response: Response) => void): () => void {
     const refusal = this.#refusal()
-    if (this.#host !== undefined && (refusal === undefined || request.op === 'status')) {
-      return this.#host.request(request, done)
-    }
-    done(request.op === 'status' ? { kind: 'status', status: this.#statusAlone() } : (refusal ?? notYet))
+    if (this.#host !== undefined && refusal === undefined) return this.#host.request(request, done)
+    // Whoever waits to belong to a cluster can at least say so.
+    const isWaiting = request.op === 'status' && (refusal === undefined || refusal === notYet)
+    done(isWaiting ? { kind: 'status', status: statusAlone } : (refusal ?? notYet))
     return nothing
   }
 
@@ -172,10 +165,9 @@ export class QuorateNode implements Backend {
     if (standing.kind === 'forming' && standing.nodes.length === 1 && standing.cluster !== undefined) {
       await this.#found(standing.cluster, [this.#self])
     } else if (standing.kind === 'member') await this.#openHost(standing.cluster)
-    const { listenHost: host, port, maxLineBytes, maxConnections, banner } = this.#config
+    const { listenHost: host, port, lineBytesMax, connectionsMax, banner } = this.#config
     try {
-      const bounds = { lineBytesMax: maxLineBytes, connectionsMax: maxConnections, banner }
-      this.#server = await listenForClients(this, { host, port, ...bounds })
+      this.#server = await listenForClients(this, { host, port, lineBytesMax, connectionsMax, banner })
     } catch (error) {
       this.#host?.seal(failure('STOPPING'))
       await this.#host?.close()
@@ -250,7 +242,7 @@ export class QuorateNode implements Backend {
   }
 
   #onEvent(event: ClusterEvent): void {
-    this.#world.log.event(event)
+    logClusterEvent(this.#world.log, event)
     if (event.kind === 'removed' && this.#standing.kind === 'member') {
       const { cluster } = this.#standing
       this.#stand({ node: this.#identity.node, standing: { kind: 'removed', cluster } })
@@ -277,16 +269,12 @@ export class QuorateNode implements Backend {
     return failure('NODE_REPLACED', { cluster: this.#mistakenBy, address: this.#config.address })
   }
 
-  #statusAlone(): ClusterStatus {
-    return { engine: 'raft', leader: undefined, members: [], canLose: 0 }
-  }
-
   #introduce(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const standing = this.#standing
     const asker = message['asker']
     const members = this.#host?.configuration.members ?? []
     const introduction = {
-      protocol: protocolVersion,
+      protocol: peerProtocolVersion,
       member: this.#self,
       standing: this.#toldStanding(),
       cluster: 'cluster' in standing ? standing.cluster : undefined,
@@ -346,7 +334,7 @@ export class QuorateNode implements Backend {
     this.#mistakenBy = undefined
     await this.#openHost(cluster)
     this.#isMoving = false
-    this.#world.log.info({ cluster, node: this.#identity.node }, 'adopted by a cluster')
+    this.#world.log.info({ cluster, identity: this.#identity.node }, 'adopted by a cluster')
     return plainMember(this.#self)
   }
 
@@ -395,7 +383,7 @@ export class QuorateNode implements Backend {
   /** Has a node promise itself to this node's cluster. */
   async #adopt(address: string): Promise<Member | Failure> {
     const standing = this.#standing
-    const { host } = { host: this.#host }
+    const host = this.#host
     if (standing.kind !== 'member' || host === undefined) return notYet
     const adopter: Adopter = {
       ask: this.#world.ask,
@@ -431,6 +419,7 @@ export class QuorateNode implements Backend {
 }
 
 const notYet = failure('NOT_A_MEMBER')
+const statusAlone: ClusterStatus = { engine: 'raft', leader: undefined, members: [], canLose: 0 }
 
 function nothing(): void {}
 

@@ -137,19 +137,21 @@ function readFlags(table: SettingTable, argv: readonly string[]): Layer {
     string: names.filter(name => !switches.includes(name)),
     boolean: switches,
     // A switch that nobody mentioned would otherwise count as switched off.
-    default: Object.fromEntries(switches.map(name => [name, undefined])),
+    default: Object.fromEntries(switches.map(name => [name, null])),
     unknown: word => {
       unknown.push(word)
       return false
     },
   })
-  const [first] = [...unknown, ...parsed._]
+  // The library takes names that every object has (`--toString`) for known ones.
+  const inherited = Object.keys(parsed).filter(name => name !== '_' && !names.includes(name))
+  const [first] = [...unknown, ...inherited.map(name => `--${name}`), ...parsed._]
   if (first !== undefined) refuseWord(names, first)
   const layer = new Map<string, Given>()
   for (const name of names) {
     const setting = `--${name}`
     const value: unknown = parsed[name]
-    if (value === undefined) continue
+    if (value === undefined || value === null) continue
     if (Array.isArray(value)) {
       throw new SettingError('bad-value', setting, `${setting} is given more than once.`)
     }

@@ -94,7 +94,7 @@ export const errors = {
     advice: 'Do what the reason says, then add it again.',
   },
   NODE_UNREACHABLE: {
-    text: 'Node {node} cannot be reached: {reason}',
+    text: 'Node {node} cannot be added: {reason}',
     definite: true,
     advice: 'See that it runs and that its address is right, then add it again.',
   },
@@ -112,11 +112,6 @@ export const errors = {
     text: 'Leadership was not transferred to {node}: {reason}',
     definite: false,
     advice: 'See `status`, then try again.',
-  },
-  CHANGE_IN_PROGRESS: {
-    text: 'Another membership change is in progress. Nothing was done, send it again.',
-    definite: true,
-    advice: 'Wait for it (`watch --cluster` tells), then send it again.',
   },
   LEADER_UNAVAILABLE: {
     text: 'Leader unavailable. Retrying...',

@@ -18,7 +18,7 @@ export function clusterStatus(view: Readonly<Core>, self: Member, times: Times):
     if (member.id === self.id) return ownStatus(view, member, health, leader !== undefined)
     return leader === undefined
       ? statusByOwnEars(view, member, times)
-      : statusByLeader(member, health, member.id === leader.id, times)
+      : statusByLeader(view, member, health, times)
   })
   return { engine: 'raft', leader: leader?.address, members, canLose: canLose(view, members) }
 }
@@ -70,12 +70,13 @@ function ownStatus(
 }
 
 function statusByLeader(
+  view: Readonly<Core>,
   member: ConfiguredMember,
   health: MemberHealth | undefined,
-  isLeader: boolean,
   times: Times,
 ): MemberStatus {
   const { id, address, voter } = member
+  const isLeader = id === view.leader
   const role = isLeader ? 'leader' : voter ? 'follower' : 'learner'
   if (health === undefined) {
     // It is new: the leader has not told of it yet.
@@ -88,7 +89,8 @@ function statusByLeader(
     role: health.heard ? role : 'unknown',
     active: health.heard && (voter || health.inSync),
     inSync: health.inSync,
-    term: undefined,
+    // Whoever answers the leader is in its term.
+    term: health.heard ? view.term : undefined,
     lastIndex: health.lastIndex,
     appliedIndex: health.appliedIndex,
     lag: health.lag,

@@ -1,0 +1,220 @@
+/**
+ * The configuration of a node: read once, checked whole, then passed as a value. The table of settings is in
+ * flags.ts, how they are read from flags, environment and file in settings.ts; here is what they mean together.
+ */
+import { readdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { formatAddress, parseAddress } from '../protocol/address.js'
+import { flags, helpText, peerPortOffset } from './flags.js'
+import {
+  readSettings,
+  SettingError,
+  type SettingProblem,
+  type SettingSources,
+  type SettingValues,
+  wantsHelp,
+} from './settings.js'
+import { programVersion } from './version.js'
+
+/** Everything that a node is told at its start. Addresses are in full `host:port` form. */
+export interface NodeConfig {
+  readonly engine: 'raft'
+  /** What both ports listen on: a host name or an IP address, without brackets. */
+  readonly listenHost: string
+  readonly port: number
+  readonly peerPort: number
+  /** Where clients reach this node: its name in the cluster. */
+  readonly address: string
+  /** Where the other nodes reach it. */
+  readonly peerAddress: string
+  /** An absolute path; it need not exist. */
+  readonly dataDirectory: string
+  /** Members to ask for admission at the first start; empty without `--join`. */
+  readonly join: readonly string[]
+  /** The nodes to form a cluster with at the first start, in the order given; empty without `--cluster`. */
+  readonly cluster: readonly string[]
+  readonly electionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly requestTimeoutMs: number
+  readonly nodeTimeoutMs: number
+  /** How the cluster reads, if this node founds it; the log decides afterwards. */
+  readonly reads: 'linearizable' | 'lease'
+  readonly lineBytesMax: number
+  readonly connectionsMax: number
+  readonly logLevel: LogLevel
+  /** The line that greets each connection, if any. */
+  readonly banner: string | undefined
+}
+
+/** What is written to the log: this level and the graver ones. */
+export type LogLevel = Settings['log-level']
+
+/** What the program was asked to do. */
+export type ConfigResult =
+  | { readonly kind: 'run'; readonly config: NodeConfig }
+  /** Print this and end well: the help, or the version. */
+  | { readonly kind: 'print'; readonly text: string }
+
+/** Where a configuration comes from. */
+export interface ConfigSources extends SettingSources {
+  /**
+   * Whether the data directory is still without a word on which cluster the node belongs to. If it is not,
+   * `--join` and `--cluster` no longer matter and are not checked, so that they can stay on the command line
+   * however the cluster has changed since. Left out: whether the directory is missing or empty.
+   */
+  readonly isFirstStart?: (dataDirectory: string) => boolean
+}
+
+/** An election timeout has to forgive the loss of a heartbeat or two. */
+const heartbeatsPerElectionTimeout = 3
+
+type Settings = SettingValues<typeof flags>
+
+/**
+ * Reads and checks the configuration.
+ * @throws SettingError
+ */
+export function readConfig(sources: ConfigSources): ConfigResult {
+  if (wantsHelp(sources.argv)) return { kind: 'print', text: nodeHelp() }
+  const settings = readSettings(flags, sources)
+  if (settings.version === true) return { kind: 'print', text: programVersion() }
+  refuseWhatIsNotThere(settings)
+  const config = configOf(settings)
+  refuseConflicts(config)
+  if ((sources.isFirstStart ?? isMissingOrEmpty)(config.dataDirectory)) refuseFoundingConflicts(config)
+  return { kind: 'run', config }
+}
+
+function nodeHelp(): string {
+  const introduction = 'One node of a replicated key-value database that anyone can use with netcat.'
+  return helpText(introduction, 'quorate [flags]', flags)
+}
+
+function configOf(settings: Settings): NodeConfig {
+  const peerPort = settings['peer-port'] ?? settings.port + peerPortOffset
+  if (peerPort > 65535) {
+    refuse(
+      'conflict',
+      '--port',
+      `--port ${settings.port} leaves no room for the peer port: give --peer-port.`,
+    )
+  }
+  const advertised = advertisedAddress(settings)
+  return {
+    engine: 'raft',
+    listenHost: settings.host,
+    port: settings.port,
+    peerPort,
+    address: formatAddress(advertised),
+    peerAddress: formatAddress({ host: advertised.host, port: peerPort }),
+    dataDirectory: resolve(settings['data-dir'] ?? `data/${settings.port}`),
+    join: settings.join ?? [],
+    cluster: settings.cluster ?? [],
+    electionTimeoutMs: settings['election-timeout'],
+    heartbeatIntervalMs: settings['heartbeat-interval'],
+    requestTimeoutMs: settings['request-timeout'],
+    nodeTimeoutMs: settings['node-timeout'],
+    reads: settings.reads,
+    lineBytesMax: settings['max-line'],
+    connectionsMax: settings['max-connections'],
+    logLevel: settings['log-level'],
+    banner: settings.banner === '' ? undefined : settings.banner,
+  }
+}
+
+/** Where others reach this node. An address without a port means the port that is listened on. */
+function advertisedAddress({ host, port, advertise }: Settings): { host: string; port: number } {
+  if (advertise === undefined) {
+    if (isEveryAddress(host)) {
+      refuse(
+        'conflict',
+        '--host',
+        `--host ${host} listens on every address, so others cannot know which of them to use: ` +
+          'give --advertise <host>, the address where they reach this node.',
+      )
+    }
+    return { host, port }
+  }
+  const address = parseAddress(`${advertise}:${port}`) ?? parseAddress(advertise)
+  if (address === undefined || isEveryAddress(address.host)) {
+    refuse('bad-value', '--advertise', `--advertise ${advertise} is not an address that others can reach.`)
+  }
+  return address
+}
+
+/** `0.0.0.0`, `::` and the other ways to write them. */
+function isEveryAddress(host: string): boolean {
+  return /^(::ffff:)?[0.:]+$/.test(host)
+}
+
+function refuseWhatIsNotThere(settings: Settings): void {
+  const wanted =
+    settings.engine === 'ring'
+      ? '--engine ring'
+      : settings['replication-factor'] !== undefined
+        ? '--replication-factor'
+        : settings.evict === true
+          ? '--evict'
+          : undefined
+  if (wanted === undefined) return
+  const [setting = wanted] = wanted.split(' ')
+  const why = wanted === '--engine ring' ? 'is' : 'belongs to the ring engine, which is'
+  refuse('not-available', setting, `${wanted} ${why} not available in this version.`)
+}
+
+function refuseConflicts(config: NodeConfig): void {
+  const { port, peerPort, electionTimeoutMs, heartbeatIntervalMs } = config
+  if (port === peerPort) {
+    refuse(
+      'conflict',
+      '--peer-port',
+      `--port and --peer-port are both ${port}: clients and nodes need a port each.`,
+    )
+  }
+  if (electionTimeoutMs < heartbeatsPerElectionTimeout * heartbeatIntervalMs) {
+    refuse(
+      'conflict',
+      '--election-timeout',
+      `--election-timeout ${electionTimeoutMs}ms is too short for --heartbeat-interval ${heartbeatIntervalMs}ms: ` +
+        `it must be at least ${heartbeatsPerElectionTimeout} times as long.`,
+    )
+  }
+  if (config.banner !== undefined && /[\r\n]/.test(config.banner)) {
+    refuse('bad-value', '--banner', '--banner must be one line.')
+  }
+}
+
+/** What only matters while the node does not belong to a cluster. */
+function refuseFoundingConflicts({ join, cluster, address }: NodeConfig): void {
+  if (join.length > 0 && cluster.length > 0) {
+    refuse(
+      'conflict',
+      '--join',
+      '--join and --cluster exclude each other: a node joins a cluster that exists, or forms a new one.',
+    )
+  }
+  if (cluster.length > 0 && !cluster.includes(address)) {
+    refuse(
+      'conflict',
+      '--cluster',
+      `--cluster ${cluster.join(',')} does not contain this node, which is ${address}: ` +
+        'every node is given the same list, itself included (--advertise says how it is reached).',
+    )
+  }
+  if (join.includes(address)) {
+    refuse('conflict', '--join', `--join ${address} is this node itself: name a member of the cluster.`)
+  }
+}
+
+function isMissingOrEmpty(directory: string): boolean {
+  try {
+    // A file system's own folder is there before anything of ours.
+    return readdirSync(directory).every(name => name === 'lost+found')
+  } catch {
+    return true
+  }
+}
+
+function refuse(problem: SettingProblem, setting: string, message: string): never {
+  throw new SettingError(problem, setting, message)
+}

@@ -1,0 +1,112 @@
+/** The real world of a node: a data directory, TCP, the clocks of the machine. */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { performance } from 'node:perf_hooks'
+import type { Clock } from '../base/clock.js'
+import { logIndex, type NodeId, term } from '../base/ids.js'
+import { askControl } from '../net/control-client.js'
+import { openPeerChannel } from '../net/peer-channel.js'
+import { encodeConfiguration, firstConfiguration } from '../raft/configuration.js'
+import type { ConsensusOptions } from '../replica/consensus.js'
+import { entryRecord, stateRecord } from '../replica/saved.js'
+import { openJournal } from '../storage/journal.js'
+import { JsonFile } from '../storage/json-file.js'
+import { openLmdbTable } from '../storage/lmdb-table.js'
+import { realDisk } from '../storage/real-disk.js'
+import type { NodeConfig } from './config.js'
+import { ConsensusHost } from './host.js'
+import { plainIdentity, readIdentity } from './identity.js'
+import type { Logger } from './logger.js'
+import type { NodeWorld } from './node.js'
+
+/** How long a node waits for another one's answer before they are peers. */
+const askTimeoutMs = 3000
+/** The tick of the replica: what times are counted in. */
+const tickMs = 10
+
+export const realClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after: (delayMs, task) => {
+    const timer = setTimeout(task, delayMs)
+    return () => clearTimeout(timer)
+  },
+  soon: task => {
+    setImmediate(task)
+  },
+}
+
+/** What a replica is told of times and sizes. */
+export function consensusOptions(config: NodeConfig): ConsensusOptions {
+  const ticks = (ms: number): number => Math.max(1, Math.round(ms / tickMs))
+  return {
+    tickMs,
+    electionTicks: ticks(config.electionTimeoutMs),
+    heartbeatTicks: ticks(config.heartbeatIntervalMs),
+    requestTicks: ticks(config.requestTimeoutMs),
+    appendBytesMax: 1024 * 1024,
+    appendsInFlightMax: 2,
+    snapshotChunkBytes: 512 * 1024,
+    checkpointBytes: 32 * 1024 * 1024,
+    logKeepBytes: 16 * 1024 * 1024,
+    applySlice: 2000,
+    proposedBytesMax: 64 * 1024 * 1024,
+  }
+}
+
+/** The world of a node that keeps its data under `config.dataDirectory`, which is open and locked. */
+export function realWorld(config: NodeConfig, log: Logger): NodeWorld {
+  const top = config.dataDirectory
+  const file = new JsonFile(realDisk(top), 'identity.json')
+  const placeOf = (node: NodeId): string => path.join(top, `node-${node}`)
+  const openDisk = (node: NodeId) => {
+    mkdirSync(placeOf(node), { recursive: true })
+    realDisk(top).flushDirectory()
+    return realDisk(placeOf(node))
+  }
+  return {
+    clock: realClock,
+    log,
+    ask: (address, message) => askControl(address, message, askTimeoutMs),
+    loadIdentity: () => {
+      const plain = file.load()
+      if (plain === undefined) return undefined
+      const identity = readIdentity(plain)
+      if (identity === undefined) throw new Error(`${path.join(top, 'identity.json')} is of another version.`)
+      return identity
+    },
+    storeIdentity: identity => file.store(plainIdentity(identity)),
+    openHost: (self, cluster, events) => {
+      const disk = openDisk(self.id)
+      const table = openLmdbTable(placeOf(self.id))
+      const options = consensusOptions(config)
+      const openTransport: Parameters<typeof ConsensusHost.open>[0]['openTransport'] = (hello, told) =>
+        openPeerChannel({ hello, host: config.listenHost, port: config.peerPort, events: told })
+      return ConsensusHost.open(
+        { self, cluster, clock: realClock, disk, table, options, openTransport },
+        events,
+      )
+    },
+    writeFoundation: (node, members) => {
+      rmSync(placeOf(node), { recursive: true, force: true })
+      const data = encodeConfiguration(firstConfiguration(members, config.reads))
+      const entry = { index: logIndex(1), term: term(1), kind: 'configuration', data } as const
+      return new Promise((resolve, reject) => {
+        const unexpected = { head: () => [], onDiskState: () => {}, onFailure: reject }
+        const journal = openJournal(openDisk(node), { clock: realClock, ...unexpected }, () => {})
+        const records = [stateRecord({ term: term(1), votedFor: undefined }), entryRecord(entry)]
+        journal.save(records, 'inline', error => {
+          journal.close()
+          if (error === undefined) resolve()
+          else reject(error)
+        })
+      })
+    },
+    forgetOthers: node => {
+      for (const name of readdirSync(top)) {
+        const isOther = name.startsWith('node-') && name !== `node-${node}`
+        if (isOther) rmSync(path.join(top, name), { recursive: true, force: true })
+      }
+    },
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * One LMDB environment (a directory with one database in it) for reading, and how it is opened.
+ *
+ * Every environment is opened with `overlappingSync` off: a transaction that has been committed has then been
+ * synced (data first, then the page that makes it the current state), and not merely queued to be.
+ */
+import path from 'node:path'
+import { open, type RootDatabase } from 'lmdb'
+import { assert } from '../base/assert.js'
+import type { TableRecord, TableView } from '../kv/table.js'
+import { decodeMeta, decodeRow, keyOfRow, metaRowKey, rowKey } from './lmdb-row.js'
+
+export type Rows = RootDatabase<Uint8Array, Uint8Array>
+type ReadTransaction = ReturnType<Rows['useReadTransaction']>
+
+/** Address space set aside for an environment, and so the largest it can become. Nothing is allocated by it. */
+const mapBytes = 2 ** 40
+const rowsStart = Buffer.of(1)
+
+/** Opens the environment in `directory`, making it if need be. The same in every thread. */
+export function openRows(directory: string): Rows {
+  return open<Uint8Array, Uint8Array>(directory, {
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    overlappingSync: false,
+    mapSize: mapBytes,
+    maxDbs: 1,
+    noSubdir: false,
+  })
+}
+
+/** How many rows of the table there are, apart from the one that holds `meta`. */
+export function countRows(rows: Rows): number {
+  // The library's types say only that it is an object.
+  const { entryCount } = rows.getStats() as { entryCount: number }
+  return rows.doesExist(metaRowKey) ? entryCount - 1 : entryCount
+}
+
+/** An environment as the table's thread sees it: it reads, another thread writes. */
+export class Environment {
+  readonly directory: string
+  /** As it is named in messages to people. */
+  readonly file: string
+  readonly #rows: Rows
+  readonly #views = new Set<EnvironmentView>()
+  #onUnused: (() => void) | undefined
+
+  constructor(directory: string) {
+    this.directory = directory
+    this.file = path.join(path.basename(directory), 'data.mdb')
+    this.#rows = openRows(directory)
+  }
+
+  get(key: string): TableRecord | undefined {
+    const bytes = rowKey(key)
+    const row = this.#rows.get(bytes)
+    return row === undefined ? undefined : decodeRow(bytes, row, this.file)
+  }
+
+  has(key: string): boolean {
+    return this.#rows.doesExist(rowKey(key))
+  }
+
+  /** Keys that begin with `prefix` and follow `after`, in byte order, as they are asked for. */
+  *keys(prefix: string, after: string): Iterable<string> {
+    const prefixBytes = rowKey(prefix)
+    const afterBytes = rowKey(after)
+    const isBehindPrefix = Buffer.compare(afterBytes, prefixBytes) >= 0
+    const start = isBehindPrefix ? afterBytes : prefixBytes
+    for (const bytes of this.#rows.getKeys({ start, exclusiveStart: isBehindPrefix })) {
+      const key = keyOfRow(bytes)
+      if (!key.startsWith(prefix)) return
+      yield key
+    }
+  }
+
+  count(): number {
+    return countRows(this.#rows)
+  }
+
+  meta(): Uint8Array | undefined {
+    const row = this.#rows.get(metaRowKey)
+    return row === undefined ? undefined : decodeMeta(row, this.file)
+  }
+
+  /** Lets the reads that follow see what another thread has committed. */
+  refresh(): void {
+    this.#rows.resetReadTxn()
+  }
+
+  view(): TableView | undefined {
+    this.refresh()
+    const transaction = this.#rows.useReadTransaction()
+    // Read within the transaction: a checkpoint may have been committed that this thread was not told of yet.
+    const row = this.#rows.get(metaRowKey, { transaction })
+    if (row === undefined) {
+      transaction.done()
+      return undefined
+    }
+    const view = new EnvironmentView(this.#rows, transaction, decodeMeta(row, this.file), this.file, () => {
+      this.#views.delete(view)
+      if (this.#views.size === 0) this.#onUnused?.()
+    })
+    this.#views.add(view)
+    return view
+  }
+
+  /** Closes the environment once its last view is closed, and then calls `done`. */
+  retire(done: () => void): void {
+    this.#onUnused = () => {
+      this.close()
+      done()
+    }
+    if (this.#views.size === 0) this.#onUnused()
+  }
+
+  /** Closes the environment at once, and the views that are open. */
+  close(): void {
+    this.#onUnused = undefined
+    for (const view of this.#views) view.close()
+    // Nothing is ever written through this handle, so there is nothing to wait for.
+    void this.#rows.close()
+  }
+}
+
+class EnvironmentView implements TableView {
+  readonly meta: Uint8Array
+  readonly #rows: Rows
+  readonly #file: string
+  readonly #transaction: ReadTransaction
+  readonly #onClose: () => void
+  #isClosed = false
+
+  constructor(rows: Rows, transaction: ReadTransaction, meta: Uint8Array, file: string, onClose: () => void) {
+    this.#rows = rows
+    this.#transaction = transaction
+    this.meta = meta
+    this.#file = file
+    this.#onClose = onClose
+  }
+
+  rows(after: string | undefined, bytesMax: number): [key: string, record: TableRecord][] {
+    assert(!this.#isClosed, 'the view is open')
+    const found: [string, TableRecord][] = []
+    let bytes = 0
+    const start = after === undefined ? rowsStart : rowKey(after)
+    const range = this.#rows.getRange({
+      start,
+      exclusiveStart: after !== undefined,
+      transaction: this.#transaction,
+    })
+    for (const { key, value } of range) {
+      bytes += key.length + value.length
+      if (found.length > 0 && bytes > bytesMax) break
+      found.push([keyOfRow(key), decodeRow(key, value, this.#file)])
+    }
+    return found
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#transaction.done()
+    this.#onClose()
+  }
+}

@@ -1,0 +1,326 @@
+/**
+ * The table on LMDB: recent writes in memory, everything else in an environment off the JavaScript heap.
+ *
+ * A read looks at three layers, the newest first: *recent* (written since the last checkpoint began), *frozen*
+ * (being written to LMDB by a checkpoint that is under way) and the environment. A checkpoint turns recent
+ * into frozen, hands it to a thread of its own in slabs, one a turn of the loop, and drops it when the thread
+ * has committed and synced it in one transaction together with `meta`. Memory is bounded by whoever decides
+ * when to checkpoint: about three times {@link LmdbTable.pendingBytes} while one is under way.
+ *
+ * In the data directory each environment is a directory `table.<n>`, and `table.json` names the one in use. A
+ * snapshot is built in the next one and put in place by replacing that file; directories it does not name are
+ * removed at the next start.
+ *
+ * Values carry checksums. LMDB's own pages do not: damage to them is noticed only where it hits a value or
+ * makes the tree unreadable.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { assert } from '../base/assert.js'
+import type { TableRecord, TableStore, TableView } from '../kv/table.js'
+import type { Disk } from './disk.js'
+import { JsonFile } from './json-file.js'
+import { compareKeys, firstKeys } from './key-order.js'
+import { Environment } from './lmdb-environment.js'
+import { type Change, changeBytes, encodeSlab, TableDamaged } from './lmdb-row.js'
+import { WriterThread } from './lmdb-thread.js'
+import { realDisk } from './real-disk.js'
+
+export { TableDamaged } from './lmdb-row.js'
+
+/** In a layer in the place of a record: the key was deleted. */
+const deleted = Symbol('deleted')
+type Layer = Map<string, TableRecord | typeof deleted>
+type Done = (error: Error | undefined) => void
+
+/** Rows are handed to the writer in slabs of about this size and at most this many rows, one a turn. */
+const slabBytes = 1024 * 1024
+const slabRows = 1000
+
+const pointerName = 'table.json'
+const directoryPattern = /^table\.(\d+)$/
+
+/**
+ * Opens the table in `dataDirectory`, making it if there is none; it holds exactly its last checkpoint or
+ * finished snapshot. Throws {@link TableDamaged}, `StoredFileDamaged` or an error of the system.
+ */
+export function openLmdbTable(dataDirectory: string): LmdbTable {
+  const disk = realDisk(dataDirectory)
+  const pointer = new JsonFile(disk, pointerName)
+  let current = currentDirectory(pointer)
+  if (current === undefined) {
+    current = 'table.1'
+    // Removed first, if an earlier start died before it could name it.
+    removeOthers(dataDirectory, undefined)
+    new Environment(path.join(dataDirectory, current)).close()
+    switchTo(disk, dataDirectory, pointer, current)
+  }
+  if (!fs.existsSync(path.join(dataDirectory, current, 'data.mdb'))) {
+    throw new TableDamaged(path.join(current, 'data.mdb'), 'which is missing')
+  }
+  removeOthers(dataDirectory, current)
+  return new LmdbTable(dataDirectory, disk, pointer, current)
+}
+
+export class LmdbTable implements TableStore {
+  readonly #dataDirectory: string
+  readonly #disk: Disk
+  readonly #pointer: JsonFile
+  readonly #writer: WriterThread
+  #environment: Environment
+  #meta: Uint8Array | undefined
+  #count: number
+  #recent: Layer = new Map()
+  #recentBytes = 0
+  #frozen: Layer = new Map()
+  #frozenBytes = 0
+  /** The number in the name of the newest directory. */
+  #number: number
+  /** The directory of the snapshot that is being built. */
+  #building: string | undefined
+  #isCheckpointing = false
+  #isFinishing = false
+  /** A finish that waits for the end of a checkpoint. */
+  #afterCheckpoint: (() => void) | undefined
+  #isClosed = false
+
+  /** Use {@link openLmdbTable}. */
+  constructor(dataDirectory: string, disk: Disk, pointer: JsonFile, current: string) {
+    this.#dataDirectory = dataDirectory
+    this.#disk = disk
+    this.#pointer = pointer
+    this.#number = Number(directoryPattern.exec(current)?.[1])
+    this.#environment = new Environment(path.join(dataDirectory, current))
+    this.#writer = new WriterThread(this.#environment.directory)
+    this.#meta = this.#environment.meta()
+    this.#count = this.#environment.count()
+  }
+
+  get(key: string): TableRecord | undefined {
+    const found = this.#recent.get(key) ?? this.#frozen.get(key)
+    if (found === deleted) return undefined
+    return found ?? this.#environment.get(key)
+  }
+
+  set(key: string, record: TableRecord): void {
+    if (!this.#has(key)) this.#count++
+    this.#recent.set(key, record)
+    this.#recentBytes += changeBytes(key, record)
+  }
+
+  delete(key: string): void {
+    if (!this.#has(key)) return
+    this.#count--
+    this.#recent.set(key, deleted)
+    this.#recentBytes += changeBytes(key, undefined)
+  }
+
+  keys(prefix: string, after: string, limit: number): string[] {
+    const found = firstKeys(this.#layeredKeys(), prefix, after, limit)
+    let taken = 0
+    for (const key of this.#environment.keys(prefix, after)) {
+      if (taken === limit) break
+      if (this.#recent.has(key) || this.#frozen.has(key)) continue
+      found.push(key)
+      taken++
+    }
+    return found.sort(compareKeys).slice(0, limit)
+  }
+
+  count(): number {
+    return this.#count
+  }
+
+  meta(): Uint8Array | undefined {
+    return this.#meta
+  }
+
+  view(): TableView | undefined {
+    return this.#environment.view()
+  }
+
+  pendingBytes(): number {
+    return this.#recentBytes
+  }
+
+  checkpoint(meta: Uint8Array, done: Done): void {
+    assert(!this.#isCheckpointing && !this.#isFinishing, 'one checkpoint or snapshot at a time')
+    assert(!this.#isClosed, 'the table is open')
+    this.#isCheckpointing = true
+    this.#frozen = this.#recent
+    this.#frozenBytes = this.#recentBytes
+    this.#recent = new Map()
+    this.#recentBytes = 0
+    const slabs = slabsOf(this.#frozen)
+    const handOver = (): void => {
+      if (this.#isClosed) return
+      const next = slabs.next()
+      if (next.done === true) {
+        this.#writer.ask({ kind: 'commit', meta }, error => this.#checkpointed(meta, error, done))
+        return
+      }
+      this.#writer.tell({ kind: 'rows', into: 'table', slab: next.value })
+      setImmediate(handOver)
+    }
+    handOver()
+  }
+
+  beginSnapshot(): void {
+    assert(!this.#isFinishing, 'no snapshot is being finished')
+    const unfinished = this.#building
+    this.#number++
+    this.#building = `table.${this.#number}`
+    this.#writer.tell({ kind: 'begin', directory: path.join(this.#dataDirectory, this.#building) })
+    if (unfinished !== undefined) this.#removeLater(unfinished)
+  }
+
+  addSnapshotRows(rows: readonly (readonly [key: string, record: TableRecord])[]): void {
+    assert(this.#building !== undefined && !this.#isFinishing, 'a snapshot was begun')
+    this.#writer.tell({ kind: 'rows', into: 'snapshot', slab: encodeSlab(rows) })
+  }
+
+  finishSnapshot(meta: Uint8Array, done: Done): void {
+    const directory = this.#building
+    assert(directory !== undefined && !this.#isFinishing, 'a snapshot was begun')
+    this.#isFinishing = true
+    const finish = (): void =>
+      this.#writer.ask({ kind: 'finish', meta }, error => {
+        if (!this.#isClosed) this.#snapshotWritten(directory, error, done)
+      })
+    if (this.#isCheckpointing) this.#afterCheckpoint = finish
+    else finish()
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#writer.stop()
+    this.#environment.close()
+  }
+
+  #has(key: string): boolean {
+    const found = this.#recent.get(key) ?? this.#frozen.get(key)
+    return found === undefined ? this.#environment.has(key) : found !== deleted
+  }
+
+  /** The keys that are in memory and not deleted. */
+  *#layeredKeys(): Iterable<string> {
+    for (const [key, record] of this.#recent) if (record !== deleted) yield key
+    for (const [key, record] of this.#frozen) if (record !== deleted && !this.#recent.has(key)) yield key
+  }
+
+  #checkpointed(meta: Uint8Array, error: Error | undefined, done: Done): void {
+    if (this.#isClosed) return
+    this.#isCheckpointing = false
+    if (error === undefined) {
+      this.#environment.refresh()
+      this.#meta = meta
+      this.#frozen = new Map()
+    } else {
+      this.#thaw()
+    }
+    this.#frozenBytes = 0
+    done(error)
+    this.#afterCheckpoint?.()
+    this.#afterCheckpoint = undefined
+  }
+
+  /** Puts back what could not be written, under what was written since. */
+  #thaw(): void {
+    for (const [key, record] of this.#recent) this.#frozen.set(key, record)
+    this.#recent = this.#frozen
+    this.#recentBytes += this.#frozenBytes
+    this.#frozen = new Map()
+  }
+
+  #snapshotWritten(directory: string, error: Error | undefined, done: Done): void {
+    this.#isFinishing = false
+    this.#building = undefined
+    let failure = error
+    if (failure === undefined) {
+      try {
+        this.#swap(directory)
+      } catch (thrown) {
+        if (!(thrown instanceof Error)) throw thrown
+        failure = thrown
+      }
+    }
+    if (failure !== undefined) this.#removeLater(directory)
+    done(failure)
+  }
+
+  #swap(directory: string): void {
+    const next = new Environment(path.join(this.#dataDirectory, directory))
+    try {
+      switchTo(this.#disk, this.#dataDirectory, this.#pointer, directory)
+    } catch (error) {
+      next.close()
+      throw error
+    }
+    this.#writer.tell({ kind: 'adopt' })
+    const previous = this.#environment
+    this.#environment = next
+    this.#meta = next.meta()
+    this.#count = next.count()
+    this.#recent = new Map()
+    this.#recentBytes = 0
+    // Views of the replaced table may still be streamed to somebody.
+    previous.retire(() => this.#removeLater(path.basename(previous.directory)))
+  }
+
+  /** What cannot be removed now is removed at the next start. */
+  #removeLater(directory: string): void {
+    fs.rm(path.join(this.#dataDirectory, directory), { recursive: true, force: true }, () => {})
+  }
+}
+
+/** The changes of a layer, in slabs. */
+function* slabsOf(layer: Layer): Generator<ArrayBuffer, undefined> {
+  let changes: Change[] = []
+  let bytes = 0
+  for (const [key, value] of layer) {
+    const record = value === deleted ? undefined : value
+    changes.push([key, record])
+    bytes += changeBytes(key, record)
+    if (changes.length < slabRows && bytes < slabBytes) continue
+    yield encodeSlab(changes)
+    changes = []
+    bytes = 0
+  }
+  if (changes.length > 0) yield encodeSlab(changes)
+  return undefined
+}
+
+/** The directory in use, or undefined if there was never one. */
+function currentDirectory(pointer: JsonFile): string | undefined {
+  const stored = pointer.load()
+  if (stored === undefined) return undefined
+  if (typeof stored === 'object' && stored !== null && 'directory' in stored) {
+    const { directory } = stored
+    if (typeof directory === 'string' && directoryPattern.test(directory)) return directory
+  }
+  throw new TableDamaged(pointerName, 'which names no table')
+}
+
+/** Makes `directory` the table, in one step; durable when this returns. */
+function switchTo(disk: Disk, dataDirectory: string, pointer: JsonFile, directory: string): void {
+  // It must be durable with its name before it is named. LMDB has synced what was committed, but not the
+  // first page of a file that it has just made.
+  const inside = realDisk(path.join(dataDirectory, directory))
+  const file = inside.open('data.mdb', false)
+  try {
+    file.flushSync()
+  } finally {
+    file.close()
+  }
+  inside.flushDirectory()
+  disk.flushDirectory()
+  pointer.store({ directory })
+}
+
+function removeOthers(dataDirectory: string, current: string | undefined): void {
+  for (const name of fs.readdirSync(dataDirectory)) {
+    if (!directoryPattern.test(name) || name === current) continue
+    fs.rmSync(path.join(dataDirectory, name), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,89 @@
+/** The table's end of the thread that writes for it (lmdb-writer.ts). */
+import { Worker } from 'node:worker_threads'
+import { assert } from '../base/assert.js'
+import {
+  type WriterAnswer,
+  type WriterData,
+  type WriterMessage,
+  writerState,
+} from './lmdb-writer-messages.js'
+
+/** How long `stop` waits for the thread; it only ever takes long when the disk does not answer. */
+const stopMs = 10_000
+
+type Answered = (error: Error | undefined) => void
+
+export class WriterThread {
+  readonly #directory: string
+  readonly #state = new SharedArrayBuffer(4)
+  readonly #waiting: Answered[] = []
+  #worker: Worker | undefined
+  #failure: Error | undefined
+
+  /** The thread is started when it is first needed. */
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** Tells the writer something that it does not answer. */
+  tell(message: WriterMessage): void {
+    if (this.#failure !== undefined) return
+    const transfer = message.kind === 'rows' ? [message.slab] : []
+    this.#started().postMessage(message, transfer)
+  }
+
+  /** Tells the writer something, and calls `answered` in a later turn, in the order of asking. */
+  ask(message: WriterMessage, answered: Answered): void {
+    if (this.#failure !== undefined) {
+      const failure = this.#failure
+      setImmediate(() => answered(failure))
+      return
+    }
+    const worker = this.#started()
+    this.#waiting.push(answered)
+    // Somebody waits, so the process must not end before the answer; otherwise it may.
+    worker.ref()
+    worker.postMessage(message)
+  }
+
+  /** Makes the writer give up what it is at and close its files; waits until it has. Nothing is answered. */
+  stop(): void {
+    const worker = this.#worker
+    this.#waiting.length = 0
+    this.#worker = undefined
+    this.#failure ??= new Error('the writer of the table was stopped')
+    if (worker === undefined) return
+    const word = new Int32Array(this.#state)
+    Atomics.compareExchange(word, 0, writerState.running, writerState.stopping)
+    worker.postMessage('stop')
+    Atomics.wait(word, 0, writerState.stopping, stopMs)
+  }
+
+  #started(): Worker {
+    if (this.#worker !== undefined) return this.#worker
+    const workerData: WriterData = { directory: this.#directory, state: this.#state }
+    const worker = new Worker(new URL('./lmdb-writer.js', import.meta.url), { workerData })
+    worker.on('message', (answer: WriterAnswer) => this.#answer(answer))
+    worker.on('error', error => this.#fail(error))
+    worker.unref()
+    this.#worker = worker
+    return worker
+  }
+
+  #answer({ error }: WriterAnswer): void {
+    const answered = this.#waiting.shift()
+    if (answered === undefined) {
+      assert(this.#worker === undefined, 'an answer belongs to a question')
+      return
+    }
+    if (this.#waiting.length === 0) this.#worker?.unref()
+    answered(error === undefined ? undefined : Object.assign(new Error(error.message), { code: error.code }))
+  }
+
+  /** The thread died of a mistake; nothing more can be written. */
+  #fail(error: Error): void {
+    if (this.#worker === undefined) return
+    this.#failure = error
+    for (const answered of this.#waiting.splice(0)) answered(error)
+  }
+}

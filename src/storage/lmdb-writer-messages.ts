@@ -1,0 +1,30 @@
+/**
+ * What the table and the thread that writes for it say to each other. Messages are carried out in order;
+ * `commit` and `finish` are answered, once each.
+ */
+
+/** What the writer is told. `table` is the environment in use, `snapshot` the one that is built beside it. */
+export type WriterMessage =
+  /** Changes for the next commit of that environment. */
+  | { readonly kind: 'rows'; readonly into: 'table' | 'snapshot'; readonly slab: ArrayBuffer }
+  /** Writes what was gathered for the table and `meta`, in one transaction. */
+  | { readonly kind: 'commit'; readonly meta: Uint8Array }
+  /** Begins a snapshot in that new directory; one that was not finished is forgotten. */
+  | { readonly kind: 'begin'; readonly directory: string }
+  /** Writes the rest of the snapshot and `meta`. */
+  | { readonly kind: 'finish'; readonly meta: Uint8Array }
+  /** The finished snapshot is the table from now on. */
+  | { readonly kind: 'adopt' }
+
+export interface WriterAnswer {
+  readonly error: { readonly message: string; readonly code: string | undefined } | undefined
+}
+
+export interface WriterData {
+  readonly directory: string
+  /** One word: see {@link WriterState}. */
+  readonly state: SharedArrayBuffer
+}
+
+/** Values of the shared word. Told to stop, the writer gives up what it is at, closes and says so. */
+export const writerState = { running: 0, stopping: 1, stopped: 2 } as const

@@ -1,0 +1,158 @@
+/**
+ * The table in memory, for tests and for the simulator. It keeps the promises of the port, with a memory of its
+ * own in the place of a disk: what is durable is a copy of the table, and {@link MemoryTable.crash} goes back
+ * to it.
+ */
+import { assert, present } from '../base/assert.js'
+import type { TableRecord, TableStore, TableView } from '../kv/table.js'
+import { compareKeys, firstKeys } from './key-order.js'
+
+/** One moment, held: never changed once it is made. */
+interface Held {
+  readonly meta: Uint8Array
+  readonly rows: ReadonlyMap<string, TableRecord>
+}
+
+export interface MemoryTableOptions {
+  /**
+   * Called for each checkpoint and each snapshot that is to become durable; it is durable once `finish` is
+   * called, now or later. Not calling it means that it never was. By default it is called at once.
+   */
+  readonly complete?: (finish: () => void) => void
+}
+
+export class MemoryTable implements TableStore {
+  readonly #complete: (finish: () => void) => void
+  #rows = new Map<string, TableRecord>()
+  #durable: Held | undefined
+  #building: Map<string, TableRecord> | undefined
+  #pendingBytes = 0
+  #isCompleting = false
+  /** Counts crashes, so that what was under way before one never completes after it. */
+  #epoch = 0
+
+  constructor(options: MemoryTableOptions = {}) {
+    this.#complete = options.complete ?? (finish => finish())
+  }
+
+  /** The process died: the table is again what was last durable. */
+  crash(): void {
+    this.#epoch++
+    this.#isCompleting = false
+    this.#building = undefined
+    this.#pendingBytes = 0
+    this.#rows = new Map(this.#durable?.rows)
+  }
+
+  get(key: string): TableRecord | undefined {
+    return this.#rows.get(key)
+  }
+
+  set(key: string, record: TableRecord): void {
+    this.#rows.set(key, record)
+    this.#pendingBytes += Buffer.byteLength(key) + record.value.length
+  }
+
+  delete(key: string): void {
+    if (this.#rows.delete(key)) this.#pendingBytes += Buffer.byteLength(key)
+  }
+
+  keys(prefix: string, after: string, limit: number): string[] {
+    return firstKeys(this.#rows.keys(), prefix, after, limit)
+  }
+
+  count(): number {
+    return this.#rows.size
+  }
+
+  meta(): Uint8Array | undefined {
+    return this.#durable?.meta
+  }
+
+  view(): TableView | undefined {
+    return this.#durable === undefined ? undefined : new MemoryView(this.#durable)
+  }
+
+  pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  checkpoint(meta: Uint8Array, done: (error: Error | undefined) => void): void {
+    this.#pendingBytes = 0
+    this.#becomeDurable({ meta, rows: new Map(this.#rows) }, done)
+  }
+
+  beginSnapshot(): void {
+    this.#building = new Map()
+  }
+
+  addSnapshotRows(rows: readonly (readonly [key: string, record: TableRecord])[]): void {
+    const building = present(this.#building, 'a snapshot was begun')
+    for (const [key, record] of rows) building.set(key, record)
+  }
+
+  finishSnapshot(meta: Uint8Array, done: (error: Error | undefined) => void): void {
+    const rows = present(this.#building, 'a snapshot was begun')
+    this.#building = undefined
+    this.#becomeDurable({ meta, rows }, () => {
+      this.#rows = new Map(rows)
+      this.#pendingBytes = 0
+      done(undefined)
+    })
+  }
+
+  close(): void {
+    this.crash()
+  }
+
+  #becomeDurable(held: Held, done: (error: Error | undefined) => void): void {
+    assert(!this.#isCompleting, 'one checkpoint or snapshot at a time')
+    this.#isCompleting = true
+    const epoch = this.#epoch
+    this.#complete(() => {
+      if (epoch !== this.#epoch) return
+      this.#isCompleting = false
+      this.#durable = held
+      done(undefined)
+    })
+  }
+}
+
+class MemoryView implements TableView {
+  readonly meta: Uint8Array
+  readonly #rows: ReadonlyMap<string, TableRecord>
+  readonly #keys: readonly string[]
+
+  constructor({ meta, rows }: Held) {
+    this.meta = meta
+    this.#rows = rows
+    this.#keys = [...rows.keys()].sort(compareKeys)
+  }
+
+  rows(after: string | undefined, bytesMax: number): [key: string, record: TableRecord][] {
+    const found: [string, TableRecord][] = []
+    let bytes = 0
+    for (let position = this.#positionBehind(after); position < this.#keys.length; position++) {
+      const key = present(this.#keys[position], 'a key within bounds')
+      const record = present(this.#rows.get(key), 'the record of a key')
+      bytes += Buffer.byteLength(key) + record.value.length
+      if (found.length > 0 && bytes > bytesMax) break
+      found.push([key, record])
+    }
+    return found
+  }
+
+  close(): void {}
+
+  /** The position of the first key behind `after`, by halving. */
+  #positionBehind(after: string | undefined): number {
+    let low = 0
+    let high = after === undefined ? 0 : this.#keys.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (compareKeys(this.#keys[middle] ?? '', after ?? '') <= 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
