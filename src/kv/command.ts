@@ -3,20 +3,25 @@
  * the same bytes go to the leader, into every journal and through the state machine.
  *
  * The encoding is one JSON value without a newline, so that it can stand in a line of the peer channel as it
- * is: `["put","key1","value1"]`. A value that is not UTF-8 stands as `{"base64":"..."}`.
+ * is: `["put","key1","value1"]`. A value that is not UTF-8 stands as `{"base64":"..."}`, the name that a client
+ * gave its write comes last, as `{"identity":"..."}`.
  */
 
 /** A write. Keys are UTF-8 text, values are bytes. */
-export type Command =
-  /** Stores under a key that must not exist. */
-  | { readonly op: 'put'; readonly key: string; readonly value: Uint8Array }
-  /** Stores under a key that must exist. */
-  | { readonly op: 'update'; readonly key: string; readonly value: Uint8Array }
-  /** Stores either way. */
-  | { readonly op: 'set'; readonly key: string; readonly value: Uint8Array }
-  | { readonly op: 'delete'; readonly key: string }
+export type Command = {
+  readonly key: string
+  /** The name that the client gave this write, a UUID: a repeat under it gets the first answer. */
+  readonly identity?: string | undefined
+} & (
+  | {
+      /** `put` stores under a key that must not exist, `update` under one that must, `set` either way. */
+      readonly op: 'put' | 'update' | 'set'
+      readonly value: Uint8Array
+    }
+  | { readonly op: 'delete' }
   /** Stores if the key's version is `version`; 0 means that the key must not exist. */
-  | { readonly op: 'cas'; readonly key: string; readonly version: number; readonly value: Uint8Array }
+  | { readonly op: 'cas'; readonly version: number; readonly value: Uint8Array }
+)
 
 /** Who asked, and in which order: what makes a command happen once, however often it is sent. */
 export interface Identity {
@@ -39,16 +44,12 @@ export interface Proposal {
 }
 
 export function encodeCommand(command: Command): Uint8Array {
-  switch (command.op) {
-    case 'delete':
-      return Buffer.from(JSON.stringify([command.op, command.key]))
-    case 'cas':
-      return Buffer.from(
-        JSON.stringify([command.op, command.key, encodeValue(command.value), command.version]),
-      )
-    default:
-      return Buffer.from(JSON.stringify([command.op, command.key, encodeValue(command.value)]))
-  }
+  const { op, key, identity } = command
+  const fields: unknown[] = [op, key]
+  if (op !== 'delete') fields.push(encodeValue(command.value))
+  if (op === 'cas') fields.push(command.version)
+  if (identity !== undefined) fields.push({ identity })
+  return Buffer.from(JSON.stringify(fields))
 }
 
 /** Wraps an encoded command into the data of a log entry, without looking into it. */
@@ -115,14 +116,22 @@ function parseArray(data: Uint8Array): unknown[] | undefined {
 }
 
 function readCommand(fields: readonly unknown[]): Command | undefined {
-  const [op, key, encoded, version] = fields
+  const [op, key, ...rest] = fields
   if (typeof key !== 'string') return undefined
-  if (op === 'delete') return { op, key }
-  const value = decodeValue(encoded)
+  if (op === 'delete') return { op, key, identity: readIdentity(rest[0]) }
+  const value = decodeValue(rest[0])
   if (value === undefined) return undefined
-  if (op === 'put' || op === 'update' || op === 'set') return { op, key, value }
-  if (op === 'cas' && typeof version === 'number') return { op, key, version, value }
-  return undefined
+  if (op === 'put' || op === 'update' || op === 'set')
+    return { op, key, value, identity: readIdentity(rest[1]) }
+  const version = rest[1]
+  if (op !== 'cas' || typeof version !== 'number') return undefined
+  return { op, key, version, value, identity: readIdentity(rest[2]) }
+}
+
+function readIdentity(encoded: unknown): string | undefined {
+  if (typeof encoded !== 'object' || encoded === null) return undefined
+  const { identity } = encoded as { readonly identity?: unknown }
+  return typeof identity === 'string' ? identity : undefined
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

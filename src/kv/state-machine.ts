@@ -7,6 +7,7 @@
  * - the clock is the largest wall time applied, and never goes back; it alone decides what has expired.
  */
 import { type Command, decodeProposal, type Identity } from './command.js'
+import { NamedWrites } from './named-writes.js'
 import { type Result, Sessions, type Verdict } from './sessions.js'
 import type { Table, TableRecord } from './table.js'
 
@@ -19,6 +20,7 @@ export interface Applied {
 export class StateMachine {
   readonly #table: Table
   readonly #sessions = new Sessions()
+  readonly #named = new NamedWrites()
   #clockMs = 0
 
   constructor(table: Table) {
@@ -45,7 +47,7 @@ export class StateMachine {
     if (wallMs > this.#clockMs) this.#clockMs = wallMs
     const verdict = this.#sessions.judge(identity, this.#clockMs)
     if (verdict.kind !== 'apply') return { identity, outcome: verdict }
-    const result = this.#carryOut(index, command)
+    const result = this.#carryOutOnce(index, command)
     this.#sessions.record(identity, this.#clockMs, result)
     return { identity, outcome: { kind: 'result', result } }
   }
@@ -60,14 +62,27 @@ export class StateMachine {
 
   /** What belongs into a checkpoint beside the table. */
   save(): unknown {
-    return { clockMs: this.#clockMs, sessions: this.#sessions.save() }
+    return { clockMs: this.#clockMs, sessions: this.#sessions.save(), named: this.#named.save() }
   }
 
   /** Takes over what {@link save} gave, after the table was replaced. */
   load(saved: unknown): void {
-    const { clockMs, sessions } = saved as { readonly clockMs: number; readonly sessions: unknown }
+    // It is what save() gave, here or on a member that runs the same version.
+    const { clockMs, sessions, named } = saved as { clockMs: number; sessions: unknown; named: unknown }
     this.#clockMs = clockMs
     this.#sessions.load(sessions)
+    this.#named.load(named)
+  }
+
+  /** A write that its client named is carried out the first time, and answered the same ever after. */
+  #carryOutOnce(index: number, command: Command): Result {
+    const { identity } = command
+    if (identity === undefined) return this.#carryOut(index, command)
+    const first = this.#named.result(identity, this.#clockMs)
+    if (first !== undefined) return first
+    const result = this.#carryOut(index, command)
+    this.#named.record(identity, this.#clockMs, result)
+    return result
   }
 
   #carryOut(index: number, command: Command): Result {
