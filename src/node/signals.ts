@@ -12,18 +12,28 @@ import { constants } from 'node:os'
 export type StopReason = 'SIGINT' | 'SIGTERM' | 'the parent process is gone'
 
 /**
- * Calls `stop` once, at the first SIGTERM or SIGINT, or when the parent that started this process with a
- * channel is gone. A signal after that ends the process at once, as if it were not handled: what is
- * acknowledged is on the disk. Does not keep the process running.
+ * Signals so soon after the first are the same wish: one Ctrl-C reaches a program twice when `npm` runs it,
+ * from the terminal and from npm. Nobody presses the key again so fast.
  */
-export function onStop(stop: (reason: StopReason) => void): void {
-  let isAsked = false
+const sameWishMs = 500
+
+/**
+ * Calls `stop` once, at the first SIGTERM or SIGINT, or when the parent that started this process with a
+ * channel is gone. A signal after that calls `stopNow`, which by default ends the process as if the signal
+ * were not handled; what is acknowledged is on the disk. Does not keep the process running.
+ */
+export function onStop(
+  stop: (reason: StopReason) => void,
+  stopNow: (signal: 'SIGINT' | 'SIGTERM') => void = signal => process.exit(128 + constants.signals[signal]),
+): void {
+  let askedAtMs: number | undefined
   const ask = (reason: StopReason) => {
-    if (!isAsked) {
-      isAsked = true
+    const nowMs = performance.now()
+    if (askedAtMs === undefined) {
+      askedAtMs = nowMs
       stop(reason)
-    } else if (reason !== 'the parent process is gone') {
-      process.exit(128 + constants.signals[reason])
+    } else if (reason !== 'the parent process is gone' && nowMs - askedAtMs >= sameWishMs) {
+      stopNow(reason)
     }
   }
   const hasParent = process.connected === true

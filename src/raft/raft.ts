@@ -87,8 +87,9 @@ export class Raft {
 
   /** What may be applied: committed, and durable here, so that a checkpoint never runs ahead of the journal. */
   get applicableIndex(): LogIndex {
-    const { commitIndex, log, installing } = this.#core
-    if (installing !== undefined) return this.#core.appliedIndex
+    const { commitIndex, log, installing, installed, appliedIndex } = this.#core
+    // The table is about to be replaced, or was, and the replica is yet to be told.
+    if (installing !== undefined || installed !== undefined) return appliedIndex
     return commitIndex < log.stable ? commitIndex : log.stable
   }
 

@@ -272,10 +272,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     switch (request.op) {
       case 'get':
         if (request.local) this.#replies.push({ id, response: this.#read(request) })
-        else this.#queries.add(id, request, expiresAtTick)
+        else this.#queries.add(id, request, expiresAtTick, expiresAtTick)
         break
       case 'keys':
-        this.#queries.add(id, request, expiresAtTick)
+      case 'transfer-leader':
+        this.#queries.add(id, request, expiresAtTick, expiresAtTick)
         break
       case 'put':
       case 'update':
@@ -287,10 +288,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       case 'add-member':
       case 'move-member':
       case 'remove-member':
-        this.#queries.add(id, request, this.#tick + membershipTimeouts * this.#options.requestTicks)
-        break
-      case 'transfer-leader':
-        this.#queries.add(id, request, expiresAtTick)
+        // It has to find a leader as soon as anything else; then it may take its time.
+        this.#queries.add(
+          id,
+          request,
+          expiresAtTick,
+          this.#tick + membershipTimeouts * this.#options.requestTicks,
+        )
         break
       default:
         unreachable(request)
@@ -424,6 +428,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #propose(data: Uint8Array): boolean {
     const { log } = this.#raft.view
     if (log.bytes - this.#retainedBytes > this.#options.proposedBytesMax) return false
+    this.#hasClientWrites = true
     return this.#raft.propose(data) !== undefined
   }
 

@@ -20,8 +20,11 @@ interface Question {
   readonly token: number
   readonly request: Request
   readonly origin: Origin
+  /** Until then some leader must have been asked. */
+  readonly askedByTick: number
   readonly expiresAtTick: number
-  sends: number
+  /** How often a leader was asked, this node as one included. */
+  asked: number
 }
 
 /** Foreign questions a leader holds at most; further ones are dropped, and will be asked again. */
@@ -57,15 +60,17 @@ export class Queries {
     return this.#questions.size - this.#foreign.size
   }
 
-  add(id: RequestId, request: Request, expiresAtTick: number): void {
+  /** Takes a client's question; a leader must be asked by one tick, and have answered by another. */
+  add(id: RequestId, request: Request, askedByTick: number, expiresAtTick: number): void {
     if (this.size >= clientMax) this.#answer(id, failure('BUSY'))
-    else this.#ask(request, { kind: 'client', id }, expiresAtTick)
+    else this.#ask(request, { kind: 'client', id }, askedByTick, expiresAtTick)
   }
 
   takeForeign(node: NodeId, id: number, request: Request): void {
     const name = `${node}/${id}`
     if (this.#foreign.has(name) || this.#foreign.size >= foreignMax) return
-    const question = this.#ask(request, { kind: 'peer', node, id }, Number.POSITIVE_INFINITY)
+    const never = Number.POSITIVE_INFINITY
+    const question = this.#ask(request, { kind: 'peer', node, id }, never, never)
     this.#foreign.set(name, question)
   }
 
@@ -73,7 +78,7 @@ export class Queries {
   ensureMove(member: Member, tick: number, everyTicks: number): void {
     if (tick < this.#moveAtTick) return
     this.#moveAtTick = tick + everyTicks
-    this.#ask({ op: 'move-member', member }, { kind: 'own' }, tick + everyTicks)
+    this.#ask({ op: 'move-member', member }, { kind: 'own' }, tick + everyTicks, tick + everyTicks)
   }
 
   /** The client went away: nobody waits for the answer. */
@@ -95,7 +100,7 @@ export class Queries {
     if (!isRepeat && this.#waiting.length === 0) return
     const toSend = isRepeat ? this.#questions.values() : this.#waiting
     for (const question of toSend) {
-      question.sends++
+      question.asked++
       const { token, request } = question
       outgoing.push({ to: leader, message: { kind: 'query', id: token, request } })
     }
@@ -111,6 +116,7 @@ export class Queries {
     if (this.#sentInTerm !== undefined) this.#waitAgain()
     const waiting = this.#waiting
     this.#waiting = []
+    for (const question of waiting) question.asked++
     return waiting
   }
 
@@ -168,8 +174,9 @@ export class Queries {
   /** Answers what has waited too long. */
   expire(tick: number): void {
     for (const question of this.#questions.values()) {
-      if (question.expiresAtTick > tick) continue
-      const mayHaveHappened = question.sends > 0 && question.request.op.endsWith('-member')
+      const untilTick = question.asked > 0 ? question.expiresAtTick : question.askedByTick
+      if (untilTick > tick) continue
+      const mayHaveHappened = question.asked > 0 && question.request.op.endsWith('-member')
       this.settle(question.token, failure(mayHaveHappened ? 'OUTCOME_UNKNOWN' : 'LEADER_UNAVAILABLE'))
     }
   }
@@ -181,8 +188,8 @@ export class Queries {
     }
   }
 
-  #ask(request: Request, origin: Origin, expiresAtTick: number): Question {
-    const question = { token: this.#nextToken++, request, origin, expiresAtTick, sends: 0 }
+  #ask(request: Request, origin: Origin, askedByTick: number, expiresAtTick: number): Question {
+    const question = { token: this.#nextToken++, request, origin, askedByTick, expiresAtTick, asked: 0 }
     this.#questions.set(question.token, question)
     if (request.op === 'transfer-leader') this.#transfers.add(question)
     this.#waiting.push(question)
@@ -208,5 +215,5 @@ export class Queries {
 /** A repeated removal that finds nobody to remove was carried out the first time. */
 function forRepeated(question: Question, response: Response): Response {
   const isGone = response.kind === 'error' && response.code === 'NODE_UNKNOWN'
-  return isGone && question.sends > 1 && question.request.op === 'remove-member' ? { kind: 'done' } : response
+  return isGone && question.asked > 1 && question.request.op === 'remove-member' ? { kind: 'done' } : response
 }

@@ -32,6 +32,7 @@ export interface DirectoryLock {
   release(): Promise<void>
 }
 
+const inUse = 'another process is using it'
 const publishedPattern = /^lock\.[0-9a-f]{16}$/
 const unpublishedPattern = /^unlocked\.[0-9a-f]{16}$/
 /** A socket's address may have 107 bytes on Linux and 103 elsewhere. */
@@ -97,7 +98,14 @@ class Sockets {
     })
     // Holding the directory is no reason for a process to live on.
     this.#server.unref()
-    fs.renameSync(path.join(this.#directory, unpublished), path.join(this.#directory, this.#name))
+    try {
+      fs.renameSync(path.join(this.#directory, unpublished), path.join(this.#directory, this.#name))
+    } catch (error) {
+      await this.#withdraw()
+      // Whoever holds the directory took this socket for a dead process's, in the moment before it listened.
+      if (hasCode(error, 'ENOENT')) throw new DirectoryInUse(inUse)
+      throw error
+    }
   }
 
   /** Returns when `rival` is no obstacle any more. */
@@ -112,7 +120,7 @@ class Sockets {
       if (answer !== 'starting' || rival < this.#name) break
       await new Promise(resolve => setTimeout(resolve, askAgainMs))
     }
-    throw new DirectoryInUse('another process is using it')
+    throw new DirectoryInUse(inUse)
   }
 
   #ask(name: string): Promise<Answer> {

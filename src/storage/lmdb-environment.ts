@@ -1,9 +1,13 @@
 /**
  * One LMDB environment (a directory with one database in it) for reading, and how it is opened.
  *
+ * LMDB maps its file into memory. A read error of the device there is a signal that ends the process; nothing
+ * in the process can turn it into an error.
+ *
  * Every environment is opened with `overlappingSync` off: a transaction that has been committed has then been
  * synced (data first, then the page that makes it the current state), and not merely queued to be.
  */
+import fs from 'node:fs'
 import path from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../base/assert.js'
@@ -15,10 +19,13 @@ type ReadTransaction = ReturnType<Rows['useReadTransaction']>
 
 /** Address space set aside for an environment, and so the largest it can become. Nothing is allocated by it. */
 const mapBytes = 2 ** 40
+/** Room for some hundreds of readers. */
+const lockFileBytes = 32 * 1024
 const rowsStart = Buffer.of(1)
 
 /** Opens the environment in `directory`, making it if need be. The same in every thread. */
 export function openRows(directory: string): Rows {
+  reserveLockFile(directory)
   return open<Uint8Array, Uint8Array>(directory, {
     encoding: 'binary',
     keyEncoding: 'binary',
@@ -27,6 +34,22 @@ export function openRows(directory: string): Rows {
     maxDbs: 1,
     noSubdir: false,
   })
+}
+
+/**
+ * Makes the file in which LMDB keeps its readers, with room on the disk. LMDB would make it without, and then
+ * write to it through memory: on a full disk that ends the process with a signal instead of an error.
+ */
+function reserveLockFile(directory: string): void {
+  const file = path.join(directory, 'lock.mdb')
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (fs.existsSync(file)) return
+  try {
+    fs.writeFileSync(file, Buffer.alloc(lockFileBytes), { mode: 0o600 })
+  } catch (error) {
+    fs.rmSync(file, { force: true })
+    throw error
+  }
 }
 
 /** How many rows of the table there are, apart from the one that holds `meta`. */

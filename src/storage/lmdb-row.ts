@@ -55,7 +55,7 @@ export function decodeRow(key: Uint8Array, bytes: Uint8Array, file: string): Tab
   const expiresAt = row.readDoubleLE(12)
   return {
     value: row.subarray(rowHeaderBytes),
-    version: Number(row.readBigUInt64LE(4)),
+    version: row.readUInt32LE(8) * 0x1_0000_0000 + row.readUInt32LE(4),
     expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
   }
 }
@@ -97,7 +97,8 @@ export function encodeSlab(changes: readonly Change[]): ArrayBuffer {
     slab.writeUInt32LE(record === undefined ? removal : rowHeaderBytes + record.value.length, position + 2)
     position = keyStart + keyLength
     if (record === undefined) continue
-    slab.writeBigUInt64LE(BigInt(record.version), position + 4)
+    slab.writeUInt32LE(record.version >>> 0, position + 4)
+    slab.writeUInt32LE(Math.floor(record.version / 0x1_0000_0000), position + 8)
     slab.writeDoubleLE(record.expiresAt ?? Number.NaN, position + 12)
     slab.set(record.value, position + rowHeaderBytes)
     position += rowHeaderBytes + record.value.length

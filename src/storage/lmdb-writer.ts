@@ -9,6 +9,7 @@
  *
  * What it is told is in lmdb-writer-messages.ts.
  */
+import fs from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { present } from '../base/assert.js'
 import { openRows, type Rows } from './lmdb-environment.js'
@@ -22,6 +23,11 @@ import {
 
 /** A snapshot is committed in pieces of about this size: nobody sees it before it is finished. */
 const snapshotCommitBytes = 16 * 1024 * 1024
+/**
+ * On a full disk the system writes a part of what it is asked to, and LMDB calls that an input/output error. It
+ * is taken for what it is when less than this is free.
+ */
+const freeBytesMin = 32 * 1024 * 1024
 /** The errors of the operating system that are told apart further up, by number. */
 const systemErrors: Readonly<Record<number, string>> = { 5: 'EIO', 28: 'ENOSPC', 122: 'EDQUOT' }
 
@@ -83,7 +89,8 @@ function run(): void {
       act()
       port.postMessage({ error: undefined } satisfies WriterAnswer)
     } catch (error) {
-      if (!(error instanceof Stopped)) port.postMessage({ error: describe(error) } satisfies WriterAnswer)
+      if (!(error instanceof Stopped))
+        port.postMessage({ error: describe(error, directory) } satisfies WriterAnswer)
     }
   }
 
@@ -148,10 +155,18 @@ function run(): void {
 }
 
 /** An error in a form that survives the way to another thread. */
-function describe(error: unknown): WriterAnswer['error'] {
+function describe(error: unknown, directory: string): WriterAnswer['error'] {
   const message = error instanceof Error ? error.message : String(error)
-  const number = error instanceof Error && 'code' in error ? Number(error.code) : Number.NaN
-  return { message, code: systemErrors[number] }
+  const given = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = typeof given === 'number' ? systemErrors[given] : given
+  if (code === 'EIO' && freeBytes(directory) < freeBytesMin)
+    return { message: 'No space left', code: 'ENOSPC' }
+  return { message, code: typeof code === 'string' ? code : undefined }
+}
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = fs.statfsSync(directory)
+  return bavail * bsize
 }
 
 run()
