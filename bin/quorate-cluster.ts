@@ -5,8 +5,11 @@
  *
  * The terminal stays quiet: a node's warnings and errors appear on it, everything else is in its log file.
  */
-import { join, relative } from 'node:path'
+import { relative } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { unreachable } from '../src/base/assert.js'
+import type { StatusAnswer } from '../src/node/ask-status.js'
 import { readConfig } from '../src/node/config.js'
 import { flags, helpText } from '../src/node/flags.js'
 import {
@@ -115,30 +118,23 @@ function passedOnFlags(settings: Readonly<Record<string, unknown>>): string[] {
 }
 
 async function runCluster(nodes: readonly LocalNode[], extra: readonly string[]): Promise<number> {
-  // Between the start and the first leader, and while nodes stop, warnings only tell what is expected.
   let isReady = false
-  let stopsAsked = 0
   const cluster = new LocalCluster({
     nodes,
     program,
     flags: extra,
     onLine: (node, line) => {
-      const shown = forTerminal(line, isReady && stopsAsked === 0)
+      // Between the start and the first leader, and while nodes stop, warnings only tell what is expected.
+      const shown = forTerminal(line, isReady && !cluster.isStopping)
       if (shown !== undefined) print(`[${node.port}] ${shown}`)
     },
     onExit: (node, exit) => {
-      if (stopsAsked === 0) reportExit(node, exit, cluster)
+      if (!cluster.isStopping) print(exitReport(node, exit, cluster.running.length))
     },
-  })
-  process.on('SIGINT', () => {
-    // The first one is the business of onStop; whoever presses again does not want to wait.
-    stopsAsked++
-    if (stopsAsked > 1) cluster.kill()
   })
   onStop(
     () => {
-      stopsAsked = Math.max(1, stopsAsked)
-      print(`Stopping ${cluster.running.length} nodes (Ctrl-C again kills them).`)
+      print(`\nStopping ${cluster.running.length} nodes. Another Ctrl-C kills them.`)
       cluster.stop()
     },
     () => cluster.kill(),
@@ -146,13 +142,152 @@ async function runCluster(nodes: readonly LocalNode[], extra: readonly string[])
   const leader = await waitUntilServing(cluster)
   if (leader !== undefined) {
     isReady = true
-    greet(nodes, leader)
+    print(greeting(nodes, leader))
   }
   await cluster.allExited
-  if (stopsAsked === 0) {
-    complain('all nodes have ended.')
-    return 1
+  if (cluster.isStopping) {
+    print('Stopped.')
+    return 0
   }
-  print('Stopped.')
-  return 0
+  complain('all nodes have ended.')
+  return 1
+}
+
+/**
+ * Waits until every node that runs knows the leader, or one does and the others have had time to; returns the
+ * leader. Undefined when the nodes end or are stopped before.
+ */
+async function waitUntilServing(cluster: LocalCluster): Promise<string | undefined> {
+  const startedAtMs = performance.now()
+  let servingSinceMs: number | undefined
+  let told = ''
+  while (!cluster.isStopping && cluster.running.length > 0) {
+    const waiting: string[] = []
+    let leader: string | undefined
+    for (const [node, said] of await cluster.statuses()) {
+      if (said.kind === 'status' && said.leader !== undefined) leader ??= said.leader
+      else waiting.push(`${node.address} (${whyWaiting(said)})`)
+    }
+    const nowMs = performance.now()
+    if (leader !== undefined) servingSinceMs ??= nowMs
+    const isEnough = servingSinceMs !== undefined && nowMs - servingSinceMs > graceMs
+    if (leader !== undefined && (waiting.length === 0 || isEnough)) return leader
+    const text = `Waiting for ${waiting.join(', ')}.`
+    if (nowMs - startedAtMs > patienceMs && waiting.length > 0 && text !== told) {
+      print(text)
+      told = text
+    }
+    await setTimeout(askIntervalMs)
+  }
+  return undefined
+}
+
+function whyWaiting(said: StatusAnswer): string {
+  switch (said.kind) {
+    case 'status':
+      return 'knows no leader yet'
+    case 'error':
+      return said.text
+    case 'silent':
+      return said.why
+    default:
+      return unreachable(said)
+  }
+}
+
+/** What is wrong with the ports, and what to do; undefined if all of them are free. */
+async function portProblem(nodes: readonly LocalNode[]): Promise<string | undefined> {
+  const taken = await portsTaken(localHost, portsOf(nodes))
+  if (taken.size === 0) return undefined
+  const inUse = [...taken].filter(([, code]) => code === 'EADDRINUSE').map(([port]) => port)
+  const other = [...taken].find(([, code]) => code !== 'EADDRINUSE')
+  const problem =
+    other === undefined
+      ? `${inUse.length === 1 ? 'port' : 'ports'} ${inUse.join(', ')} of ${localHost} ` +
+        `${inUse.length === 1 ? 'is' : 'are'} in use, maybe by another cluster.`
+      : `port ${other[0]} of ${localHost} cannot be used (${other[1]}).`
+  const first = nodes[0]?.port ?? 0
+  const free = await freeFirstPort(nodes.length, first)
+  const advice = free === undefined ? '' : `, or choose other ports: ${thisCommand} --port ${free}`
+  return `${problem}\nStop what uses it${advice}\n(data is kept by port, so that is another cluster).`
+}
+
+/** A first port whose whole block is free, not far above; undefined if there is none. */
+async function freeFirstPort(count: number, above: number): Promise<number | undefined> {
+  for (let first = above + 100; first <= above + 900; first += 100) {
+    const ports = portsOf(planNodes(count, first, ''))
+    if (Math.max(...ports) <= 65535 && (await portsTaken(localHost, ports)).size === 0) return first
+  }
+  return undefined
+}
+
+function portsOf(nodes: readonly LocalNode[]): number[] {
+  return [...nodes.map(({ port }) => port), ...nodes.map(({ peerPort }) => peerPort)]
+}
+
+function greeting(nodes: readonly LocalNode[], leader: string): string {
+  const [first] = nodes
+  const port = first?.port ?? 0
+  return [
+    '',
+    `The cluster of ${nodes.length} nodes is ready; its leader is ${leader}. Talk to any of them, for example:`,
+    '',
+    `nc ${localHost} ${port}`,
+    'put key1 value1',
+    'get key1',
+    'status',
+    '',
+    ...nodes.map(
+      ({ address, dataDirectory, logPath }) =>
+        `${address}  data in ${shownPath(dataDirectory)}, log in ${shownPath(logPath)}`,
+    ),
+    '',
+    'Ctrl-C stops all of it; the data stays.',
+    '',
+  ].join('\n')
+}
+
+function exitReport(node: LocalNode, { code, signal }: NodeExit, running: number): string {
+  const how = signal === null ? `ended with exit code ${code ?? 'unknown'}` : `was killed by ${signal}`
+  const rest = running === 1 ? '1 node goes on' : `${running} nodes go on`
+  const again = `node ${shownPath(program)} --port ${node.port} --data-dir ${shownPath(node.dataDirectory)}`
+  const report = `Node ${node.address} ${how} (log in ${shownPath(node.logPath)}).`
+  return running === 0 ? report : `${report} ${rest}. To start it again: ${again}`
+}
+
+/** What the terminal shows of a line of a node's log: undefined for what only the log file needs. */
+function forTerminal(line: string, withWarnings: boolean): string | undefined {
+  const entry = readLogLine(line)
+  // What is no log line is what a crash leaves behind.
+  if (entry === undefined) return line
+  const isGrave = entry.level === 'error' || entry.level === 'fatal'
+  return isGrave || (withWarnings && entry.level === 'warn') ? `${entry.level}: ${entry.text}` : undefined
+}
+
+function readLogLine(line: string): { readonly level: string; readonly text: string } | undefined {
+  try {
+    const parsed: unknown = JSON.parse(line)
+    if (typeof parsed !== 'object' || parsed === null) return undefined
+    if (!('level' in parsed) || !('msg' in parsed)) return undefined
+    return { level: String(parsed.level), text: String(parsed.msg) }
+  } catch {
+    return undefined
+  }
+}
+
+function shownPath(path: string): string {
+  const shown = relative(process.cwd(), path)
+  return shown.startsWith('..') ? path : shown
+}
+
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function complain(line: string): void {
+  process.stderr.write(`quorate-cluster: ${line}\n`)
 }

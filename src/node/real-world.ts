@@ -9,8 +9,8 @@ import { openPeerChannel } from '../net/peer-channel.js'
 import { encodeConfiguration, firstConfiguration } from '../raft/configuration.js'
 import type { ConsensusOptions } from '../replica/consensus.js'
 import { entryRecord, stateRecord } from '../replica/saved.js'
+import type { DataDirectory } from '../storage/data-directory.js'
 import { openJournal } from '../storage/journal.js'
-import { JsonFile } from '../storage/json-file.js'
 import { openLmdbTable } from '../storage/lmdb-table.js'
 import { realDisk } from '../storage/real-disk.js'
 import type { NodeConfig } from './config.js'
@@ -54,14 +54,13 @@ export function consensusOptions(config: NodeConfig): ConsensusOptions {
   }
 }
 
-/** The world of a node that keeps its data under `config.dataDirectory`, which is open and locked. */
-export function realWorld(config: NodeConfig, log: Logger): NodeWorld {
-  const top = config.dataDirectory
-  const file = new JsonFile(realDisk(top), 'identity.json')
+/** The world of a node that keeps its data in `directory`. */
+export function realWorld(config: NodeConfig, directory: DataDirectory, log: Logger): NodeWorld {
+  const { path: top, disk: topDisk, identity: file } = directory
   const placeOf = (node: NodeId): string => path.join(top, `node-${node}`)
   const openDisk = (node: NodeId) => {
     mkdirSync(placeOf(node), { recursive: true })
-    realDisk(top).flushDirectory()
+    topDisk.flushDirectory()
     return realDisk(placeOf(node))
   }
   return {

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { lockDirectory } from './directory-lock.js'
+import { DirectoryInUse, lockDirectory } from './directory-lock.js'
 import type { Disk } from './disk.js'
 import { JsonFile } from './json-file.js'
 import { realDisk } from './real-disk.js'
@@ -55,10 +55,8 @@ function explain(error: unknown, full: string): string {
   if (hasCode(error, 'ENOSPC', 'EDQUOT'))
     return 'there is no space left on its disk. Make room, or choose another.'
   const reason = error instanceof Error ? error.message : String(error)
-  if (error instanceof Error && error.name === 'DirectoryInUse') {
-    return `${reason}. Stop that one first, or choose another directory.`
-  }
-  return `${reason}.`
+  const advice = error instanceof DirectoryInUse ? ' Stop that one first, or choose another directory.' : ''
+  return `${reason}.${advice}`
 }
 
 /** Says who may write to the directory, or to the nearest one above it that is there. */

@@ -1,6 +1,6 @@
 /**
  * Whether a flush may be waited for on the spot. A short one costs less than a detour through another thread;
- * a long one would hold up everything else in the process.
+ * a long one would hold up everything else in the process. The clock must tell fractions of a millisecond.
  */
 import type { Clock } from '../base/clock.js'
 

@@ -1,0 +1,54 @@
+/** The life of a node's process, from its flags to its exit code. */
+import { ListenError } from '../net/listen.js'
+import { openDataDirectory } from '../storage/data-directory.js'
+import { type NodeConfig, readConfig } from './config.js'
+import { createLogger } from './logger.js'
+import { QuorateNode } from './node.js'
+import { realWorld } from './real-world.js'
+import { SettingError } from './settings.js'
+import { onStop } from './signals.js'
+
+/** Exit codes: ended as asked; failed; called with settings that cannot be. */
+const exitCodes = { ok: 0, failed: 1, usage: 2 } as const
+
+/** Runs a node until it is told to stop or must; returns the exit code, having said what went wrong. */
+export async function runNode(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  try {
+    const result = readConfig({ argv, env })
+    if (result.kind === 'run') return await run(result.config)
+    console.log(result.text)
+    return exitCodes.ok
+  } catch (error) {
+    console.error(`quorate: ${explain(error)}`)
+    return error instanceof SettingError ? exitCodes.usage : exitCodes.failed
+  }
+}
+
+async function run(config: NodeConfig): Promise<number> {
+  const log = createLogger({ level: config.logLevel, node: config.address })
+  const directory = await openDataDirectory(config.dataDirectory)
+  try {
+    return await new Promise((resolve, reject) => {
+      const world = realWorld(config, directory, log)
+      const started = QuorateNode.start(config, world, ending => {
+        log.fatal({}, ending.reason)
+        resolve(ending.exitCode)
+      })
+      started.then(node => {
+        onStop(reason => {
+          log.info({ reason }, 'asked to stop')
+          node.stop().then(() => resolve(exitCodes.ok), reject)
+        })
+      }, reject)
+    })
+  } finally {
+    await directory.close()
+  }
+}
+
+/** What went wrong, and what to do about it. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof ListenError) || error.code !== 'EADDRINUSE') return error.message
+  return `${error.message}. Stop what uses it, or choose another with --port or --peer-port.`
+}
