@@ -120,10 +120,6 @@ export class PeerDialer {
   #introduce(socket: Socket): void {
     const state = this.#state
     if (state.kind !== 'connecting' || state.socket !== socket) return
-    if (isOwnEcho(socket)) {
-      this.#failed(socket)
-      return
-    }
     clearTimeout(state.timer)
     state.timer = setTimeout(() => this.#failed(socket), this.#limits.handshakeMs)
     socket.write(writeHello(this.#own, this.#node))
@@ -204,12 +200,4 @@ export class PeerDialer {
 /** Between half of it and all of it, so that nodes that lost each other together do not all come together. */
 function jittered(delayMs: number): number {
   return delayMs * (0.5 + Math.random() / 2)
-}
-
-/**
- * Whoever connects to a port of his own machine on which nobody listens may be given that same port by the system
- * and so be connected to himself. Such a connection would keep the peer from listening there.
- */
-function isOwnEcho(socket: Socket): boolean {
-  return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress
 }

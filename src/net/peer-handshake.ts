@@ -53,7 +53,8 @@ export function readOpening(line: Buffer | undefined, own: PeerHello): Opening {
 }
 
 /**
- * Reads the answer to our hello. A welcome is checked against what we wanted as the other side checked us: one
+ * Reads the answer to our hello. Our own hello is no answer: it comes back where the system connected us to
+ * ourselves, as it may when nobody listens on a port of this machine. A welcome is checked against what we wanted as the other side checked us: one
  * by somebody else is a refusal of ours.
  */
 export function readAnswer(line: Buffer | undefined, own: PeerHello, expected: NodeId): Answer {

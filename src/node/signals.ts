@@ -19,7 +19,7 @@ const sameWishMs = 500
 
 /**
  * Calls `stop` once, at the first SIGTERM or SIGINT, or when the parent that started this process with a
- * channel is gone. A signal after that calls `stopNow`, which by default ends the process as if the signal
+ * channel is gone, which may be before this is called. A signal after that calls `stopNow`, which by default ends the process as if the signal
  * were not handled; what is acknowledged is on the disk. Does not keep the process running.
  */
 export function onStop(
@@ -36,12 +36,14 @@ export function onStop(
       stopNow(reason)
     }
   }
-  const hasParent = process.connected === true
+  // Undefined for a process that never had a channel, false for one whose parent is gone already.
+  const hasParent = process.connected !== undefined
   process.on('SIGTERM', () => ask('SIGTERM'))
   process.on('SIGINT', () => {
     if (!hasParent) ask('SIGINT')
   })
-  if (hasParent) {
+  if (process.connected === false) ask('the parent process is gone')
+  if (process.connected === true) {
     process.once('disconnect', () => ask('the parent process is gone'))
     process.channel?.unref()
   }

@@ -43,17 +43,18 @@ export function onSnapshotChunk(core: Core, from: NodeId, chunk: SnapshotChunk):
     if (chunk.index <= core.log.stable) replyToChunk(core, from, chunk.index, chunk.sequence + 1, true)
     return
   }
-  const isRepeatOfFirst = core.receiving?.index === chunk.index && core.receiving.next === 1
+  // Pieces are numbered by their sender: those of two leaders are never put together.
+  const isKnown = core.receiving?.index === chunk.index && core.receiving.from === from
+  const isRepeatOfFirst = isKnown && core.receiving?.next === 1
   if (chunk.sequence === 0 && !isRepeatOfFirst) {
     core.receiving = { from, index: chunk.index, indexTerm: chunk.indexTerm, next: 0 }
     core.toSave.push({ kind: 'snapshot-begin' })
     core.events.push({ kind: 'snapshot-receiving', index: chunk.index })
-  }
-  const { receiving } = core
-  if (receiving === undefined || receiving.index !== chunk.index || receiving.from !== from) {
+  } else if (!isKnown) {
     replyToChunk(core, from, chunk.index, 0, false)
     return
   }
+  const receiving = present(core.receiving, 'the snapshot that is coming in')
   if (chunk.sequence === receiving.next) {
     core.toSave.push({ kind: 'snapshot-rows', data: chunk.data })
     receiving.next++

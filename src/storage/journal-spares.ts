@@ -24,7 +24,7 @@ export interface SpareEvents {
   onFailure(error: Error): void
 }
 
-/** A segment that waits for its life. Its `end` is where the first save begins: 0, with the header. */
+/** A save that waits for a segment of at least `bytes` bytes. */
 type Taker = { readonly bytes: number; readonly use: (segment: OpenSegment) => void }
 
 export class Spares {
@@ -40,7 +40,7 @@ export class Spares {
   #isClosed = false
   #cancelRetry: (() => void) | undefined
 
-  /** `found` are the spares an earlier run left, in order; the first life to be given out is `nextLife`. */
+  /** An earlier run left `found` spares, with the lives from `nextLife` on. */
   constructor(
     disk: Disk,
     clock: Clock,

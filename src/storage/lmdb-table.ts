@@ -7,24 +7,19 @@
  * has committed and synced it in one transaction together with `meta`. Memory is bounded by whoever decides
  * when to checkpoint: about three times {@link LmdbTable.pendingBytes} while one is under way.
  *
- * In the data directory each environment is a directory `table.<n>`, and `table.json` names the one in use. A
- * snapshot is built in the next one and put in place by replacing that file; directories it does not name are
- * removed at the next start.
+ * A snapshot is built in an environment of its own, which then takes the place of the table's
+ * (lmdb-directories.ts).
  *
  * Values carry checksums. LMDB's own pages do not: damage to them is noticed only where it hits a value or
  * makes the tree unreadable.
  */
-import fs from 'node:fs'
-import path from 'node:path'
 import { assert } from '../base/assert.js'
 import type { TableRecord, TableStore, TableView } from '../kv/table.js'
-import type { Disk } from './disk.js'
-import { JsonFile } from './json-file.js'
 import { compareKeys, firstKeys } from './key-order.js'
+import { TableDirectories } from './lmdb-directories.js'
 import { Environment } from './lmdb-environment.js'
-import { type Change, changeBytes, encodeSlab, TableDamaged } from './lmdb-row.js'
+import { type Change, changeBytes, encodeSlab } from './lmdb-row.js'
 import { WriterThread } from './lmdb-thread.js'
-import { realDisk } from './real-disk.js'
 
 export { TableDamaged } from './lmdb-row.js'
 
@@ -37,35 +32,16 @@ type Done = (error: Error | undefined) => void
 const slabBytes = 1024 * 1024
 const slabRows = 1000
 
-const pointerName = 'table.json'
-const directoryPattern = /^table\.(\d+)$/
-
 /**
  * Opens the table in `dataDirectory`, making it if there is none; it holds exactly its last checkpoint or
  * finished snapshot. Throws {@link TableDamaged}, `StoredFileDamaged` or an error of the system.
  */
 export function openLmdbTable(dataDirectory: string): LmdbTable {
-  const disk = realDisk(dataDirectory)
-  const pointer = new JsonFile(disk, pointerName)
-  let current = currentDirectory(pointer)
-  if (current === undefined) {
-    current = 'table.1'
-    // Removed first, if an earlier start died before it could name it.
-    removeOthers(dataDirectory, undefined)
-    new Environment(path.join(dataDirectory, current)).close()
-    switchTo(disk, dataDirectory, pointer, current)
-  }
-  if (!fs.existsSync(path.join(dataDirectory, current, 'data.mdb'))) {
-    throw new TableDamaged(path.join(current, 'data.mdb'), 'which is missing')
-  }
-  removeOthers(dataDirectory, current)
-  return new LmdbTable(dataDirectory, disk, pointer, current)
+  return new LmdbTable(new TableDirectories(dataDirectory))
 }
 
 export class LmdbTable implements TableStore {
-  readonly #dataDirectory: string
-  readonly #disk: Disk
-  readonly #pointer: JsonFile
+  readonly #directories: TableDirectories
   readonly #writer: WriterThread
   #environment: Environment
   #meta: Uint8Array | undefined
@@ -74,8 +50,6 @@ export class LmdbTable implements TableStore {
   #recentBytes = 0
   #frozen: Layer = new Map()
   #frozenBytes = 0
-  /** The number in the name of the newest directory. */
-  #number: number
   /** The directory of the snapshot that is being built. */
   #building: string | undefined
   #isCheckpointing = false
@@ -85,12 +59,9 @@ export class LmdbTable implements TableStore {
   #isClosed = false
 
   /** Use {@link openLmdbTable}. */
-  constructor(dataDirectory: string, disk: Disk, pointer: JsonFile, current: string) {
-    this.#dataDirectory = dataDirectory
-    this.#disk = disk
-    this.#pointer = pointer
-    this.#number = Number(directoryPattern.exec(current)?.[1])
-    this.#environment = new Environment(path.join(dataDirectory, current))
+  constructor(directories: TableDirectories) {
+    this.#directories = directories
+    this.#environment = new Environment(directories.current())
     this.#writer = new WriterThread(this.#environment.directory)
     this.#meta = this.#environment.meta()
     this.#count = this.#environment.count()
@@ -168,10 +139,9 @@ export class LmdbTable implements TableStore {
   beginSnapshot(): void {
     assert(!this.#isFinishing, 'no snapshot is being finished')
     const unfinished = this.#building
-    this.#number++
-    this.#building = `table.${this.#number}`
-    this.#writer.tell({ kind: 'begin', directory: path.join(this.#dataDirectory, this.#building) })
-    if (unfinished !== undefined) this.#removeLater(unfinished)
+    this.#building = this.#directories.next()
+    this.#writer.tell({ kind: 'begin', directory: this.#building })
+    if (unfinished !== undefined) this.#directories.remove(unfinished)
   }
 
   addSnapshotRows(rows: readonly (readonly [key: string, record: TableRecord])[]): void {
@@ -245,14 +215,14 @@ export class LmdbTable implements TableStore {
         failure = thrown
       }
     }
-    if (failure !== undefined) this.#removeLater(directory)
+    if (failure !== undefined) this.#directories.remove(directory)
     done(failure)
   }
 
   #swap(directory: string): void {
-    const next = new Environment(path.join(this.#dataDirectory, directory))
+    const next = new Environment(directory)
     try {
-      switchTo(this.#disk, this.#dataDirectory, this.#pointer, directory)
+      this.#directories.switchTo(directory)
     } catch (error) {
       next.close()
       throw error
@@ -265,12 +235,7 @@ export class LmdbTable implements TableStore {
     this.#recent = new Map()
     this.#recentBytes = 0
     // Views of the replaced table may still be streamed to somebody.
-    previous.retire(() => this.#removeLater(path.basename(previous.directory)))
-  }
-
-  /** What cannot be removed now is removed at the next start. */
-  #removeLater(directory: string): void {
-    fs.rm(path.join(this.#dataDirectory, directory), { recursive: true, force: true }, () => {})
+    previous.retire(() => this.#directories.remove(previous.directory))
   }
 }
 
@@ -289,38 +254,4 @@ function* slabsOf(layer: Layer): Generator<ArrayBuffer, undefined> {
   }
   if (changes.length > 0) yield encodeSlab(changes)
   return undefined
-}
-
-/** The directory in use, or undefined if there was never one. */
-function currentDirectory(pointer: JsonFile): string | undefined {
-  const stored = pointer.load()
-  if (stored === undefined) return undefined
-  if (typeof stored === 'object' && stored !== null && 'directory' in stored) {
-    const { directory } = stored
-    if (typeof directory === 'string' && directoryPattern.test(directory)) return directory
-  }
-  throw new TableDamaged(pointerName, 'which names no table')
-}
-
-/** Makes `directory` the table, in one step; durable when this returns. */
-function switchTo(disk: Disk, dataDirectory: string, pointer: JsonFile, directory: string): void {
-  // It must be durable with its name before it is named. LMDB has synced what was committed, but not the
-  // first page of a file that it has just made.
-  const inside = realDisk(path.join(dataDirectory, directory))
-  const file = inside.open('data.mdb', false)
-  try {
-    file.flushSync()
-  } finally {
-    file.close()
-  }
-  inside.flushDirectory()
-  disk.flushDirectory()
-  pointer.store({ directory })
-}
-
-function removeOthers(dataDirectory: string, current: string | undefined): void {
-  for (const name of fs.readdirSync(dataDirectory)) {
-    if (!directoryPattern.test(name) || name === current) continue
-    fs.rmSync(path.join(dataDirectory, name), { recursive: true, force: true })
-  }
 }

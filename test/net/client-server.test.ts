@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { ListenError, listenForClients } from '../../src/net/client-server.js'
+import { listenForClients } from '../../src/net/client-server.js'
+import { ListenError } from '../../src/net/listen.js'
 import { eventually, FakeBackend, Port, type TestClient } from './client-harness.js'
 
 describe('the client port', () => {

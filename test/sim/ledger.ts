@@ -1,0 +1,86 @@
+/**
+ * What one node was promised to be durable: told by the end of each flush, and held against what the disk gives
+ * back after a crash. It is kept outside of the node, which may be wrong about itself.
+ *
+ * What must always hold:
+ * - after a restart the term is not lower, and in the same term a vote once given is the same;
+ * - every entry whose flush had ended is there, unless a durable checkpoint covers it, or a newer leader has
+ *   begun to write over it.
+ */
+import { logIndex } from '../../src/base/ids.js'
+import type { Log } from '../../src/raft/log.js'
+import type { HardState, RaftSaved } from '../../src/raft/types.js'
+
+export class Ledger {
+  #state: HardState | undefined
+  /** Terms of the durable entries by index. */
+  readonly #terms = new Map<number, number>()
+  #lastIndex = 0
+  /** Up to here a snapshot or a checkpoint holds everything. */
+  #covered = 0
+
+  /** A flush ended: these are durable. */
+  saved(records: readonly RaftSaved[]): void {
+    for (const record of records) {
+      if (record.kind === 'state') this.#state = record.state
+      if (record.kind === 'reset') this.#reset(record.index)
+      if (record.kind !== 'entry') continue
+      const { index, term } = record.entry
+      for (let behind = index; behind <= this.#lastIndex; behind++) this.#terms.delete(behind)
+      this.#terms.set(index, term)
+      this.#lastIndex = index
+    }
+  }
+
+  /** Whether the node's disk holds the entry of this index and term. */
+  holds(index: number, term: number): boolean {
+    return index <= this.#covered || this.#terms.get(index) === term
+  }
+
+  /**
+   * Takes what a start found on the disk. Returns what is missing of what was durable, in words, or undefined
+   * if nothing is.
+   */
+  recovered(state: HardState, log: Log): string | undefined {
+    const before = this.#state
+    if (before !== undefined) {
+      if (state.term < before.term) return `term ${before.term} was durable, and ${state.term} came back`
+      const isSameTerm = state.term === before.term
+      if (isSameTerm && before.votedFor !== undefined && state.votedFor !== before.votedFor) {
+        return `the vote of term ${before.term} for ${before.votedFor} was durable, and ${state.votedFor} came back`
+      }
+    }
+    for (const [index, term] of this.#terms) {
+      if (index <= log.base.index) continue
+      const found = log.entry(logIndex(index))
+      if (found?.term === term) continue
+      // What a newer leader wrote over it may have reached the disk without the news of it.
+      const instead = log.termAt(logIndex(Math.min(index, log.lastIndex))) ?? 0
+      if (instead > term) continue
+      return `entry ${index} of term ${term} was durable, and ${describe(found)} came back`
+    }
+    this.#take(state, log)
+    return undefined
+  }
+
+  /** What came back may be more than was promised; from now on it is durable. */
+  #take(state: HardState, log: Log): void {
+    this.#state = state
+    this.#reset(log.base.index)
+    for (let index = log.base.index + 1; index <= log.lastIndex; index++) {
+      const entry = log.entry(logIndex(index))
+      if (entry !== undefined) this.#terms.set(index, entry.term)
+    }
+    this.#lastIndex = log.lastIndex
+  }
+
+  #reset(index: number): void {
+    this.#terms.clear()
+    this.#covered = index
+    this.#lastIndex = index
+  }
+}
+
+function describe(entry: { readonly term: number; readonly index: number } | undefined): string {
+  return entry === undefined ? 'nothing' : `entry ${entry.index} of term ${entry.term}`
+}

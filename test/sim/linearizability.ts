@@ -1,0 +1,426 @@
+/**
+ * The judge of histories: is there an order of the operations, each taking effect at one moment between its
+ * question and its answer, that explains every answer? (Herlihy and Wing, "Linearizability", 1990.)
+ *
+ * Linearizability is local, so each key is judged by itself, as a register (register.ts). The search is that
+ * of Wing and Gong with the memory of Lowe ("Testing for linearizability", 2017): depth first, one operation
+ * at a time, never twice into the same configuration.
+ *
+ * Operations of unknown outcome are what makes it hard, because each of them doubles what can be. So they are
+ * tried last and only where they may help, one of those that are all the same stands for the others, and a
+ * configuration in which fewer of them were used, all else equal, stands for those in which more were.
+ *
+ * The question is NP-complete, so the search is bounded; beyond the bound the verdict is `undecided`, which is
+ * for the caller to treat as loudly as a violation.
+ */
+import { type Action, isUnknown, type Operation, type Outcome, shorten } from './history.js'
+import { carryOut, missing, type Register } from './register.js'
+import { settle } from './unknown-outcomes.js'
+
+export type Verdict =
+  | { readonly kind: 'linearizable'; readonly steps: number }
+  | { readonly kind: 'violation'; readonly key: string; readonly explanation: readonly string[] }
+  | { readonly kind: 'undecided'; readonly key: string; readonly steps: number }
+
+/** Steps of one key's search at most, unless told otherwise: some seconds. */
+export const stepsMaxDefault = 5_000_000
+
+/** Judges a whole history. A violation of any key goes before an undecided one. */
+export function judge(operations: readonly Operation[], stepsMax = stepsMaxDefault): Verdict {
+  let steps = 0
+  let undecided: Verdict | undefined
+  for (const [key, ofKey] of groupByKey(operations)) {
+    const search = new Search(ofKey, stepsMax)
+    const ending = search.run()
+    steps += search.steps
+    if (ending === 'exhausted') return { kind: 'violation', key, explanation: explain(ofKey, search) }
+    if (ending === 'out of steps') undecided ??= { kind: 'undecided', key, steps: search.steps }
+  }
+  return undecided ?? { kind: 'linearizable', steps }
+}
+
+function groupByKey(operations: readonly Operation[]): Map<string, Operation[]> {
+  const groups = new Map<string, Operation[]>()
+  for (const operation of operations) {
+    // Neither of these had an effect or tells anything.
+    if (operation.outcome.kind === 'refused') continue
+    if (operation.action.op === 'get' && isUnknown(operation)) continue
+    const { key } = operation.action
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [operation])
+    else group.push(operation)
+  }
+  return groups
+}
+
+/** Shows how far the search came at best, by going there once more. */
+function explain(operations: readonly Operation[], exhausted: Search): string[] {
+  const search = new Search(operations, stepsMaxDefault)
+  search.run(exhausted.mostPlaced)
+  return search.describe()
+}
+
+/** An operation while it is being placed. */
+interface Candidate {
+  readonly operation: Operation
+  /** What it does; the value of a write that nobody saw is left out, because it makes no difference. */
+  readonly action: Action
+  /** Its number among those of known outcome, or among those of unknown outcome, by the time of the question. */
+  readonly number: number
+  readonly isKnown: boolean
+  /** Of unknown outcome, and nobody saw what it wrote. */
+  readonly isUnseen: boolean
+  placed: boolean
+  /** Operations of known outcome asked before it on its connection, which must be placed before it. */
+  readonly before: Candidate[]
+  /** Operations asked after it on its connection: once one of them is placed, it may not be. */
+  readonly after: Candidate[]
+  /** The last one asked before it that would do just the same, so that it need not be tried before that one. */
+  twin: Candidate | undefined
+}
+
+/** A question or an answer in the list of what is not placed yet, in the order of time. */
+interface Moment {
+  readonly candidate: Candidate | undefined
+  readonly isAnswer: boolean
+  readonly at: number
+  previous: Moment | undefined
+  next: Moment | undefined
+}
+
+/** What must be put back when a choice is taken back. */
+interface Choice {
+  readonly candidate: Candidate
+  readonly register: Register
+  readonly highest: number
+  readonly used: bigint
+}
+
+/** Ways in which one situation was entered: with these unknown operations used and at this version or above. */
+interface Visit {
+  readonly used: bigint
+  readonly version: number
+}
+
+class Search {
+  readonly #stepsMax: number
+  readonly #known: Candidate[] = []
+  readonly #unknown: Candidate[] = []
+  /** Stands before the first moment. */
+  readonly #head: Moment = {
+    candidate: undefined,
+    isAnswer: false,
+    at: -1,
+    previous: undefined,
+    next: undefined,
+  }
+  readonly #questions: Moment[] = []
+  readonly #answers: Moment[] = []
+  readonly #visits = new Map<string, Visit[]>()
+  readonly #choices: Choice[] = []
+  #register: Register = missing
+  /** The highest number of a known operation that is placed. */
+  #highest = -1
+  /** One bit for each unknown operation that is placed. */
+  #used = 0n
+  #placed = 0
+  /** How many known operations were placed at best. */
+  mostPlaced = 0
+  steps = 0
+
+  readonly #oddities: ReadonlySet<number>
+
+  constructor(unsettled: readonly Operation[], stepsMax: number) {
+    this.#stepsMax = stepsMax
+    const { operations, oddities, unseen } = settle(unsettled)
+    this.#oddities = oddities
+    const connections = new Map<string, Candidate[]>()
+    for (const operation of [...operations].sort((one, other) => one.calledAt - other.calledAt)) {
+      const isKnown = !isUnknown(operation)
+      const group = isKnown ? this.#known : this.#unknown
+      const { action } = operation
+      const isUnseen = unseen.has(operation.id)
+      const candidate: Candidate = {
+        operation,
+        action: isUnseen && 'value' in action ? { ...action, value: '' } : action,
+        number: group.length,
+        isKnown,
+        isUnseen,
+        placed: false,
+        before: [],
+        after: [],
+        twin: undefined,
+      }
+      group.push(candidate)
+      const { connection } = operation
+      if (connection === undefined) continue
+      const earlier = connections.get(connection) ?? []
+      connections.set(connection, earlier)
+      followOn(earlier, candidate)
+    }
+    linkTwins(this.#unknown)
+    this.#linkMoments()
+  }
+
+  /** Looks for an order of all known operations, or, to show it, for one of `enough` of them. */
+  run(enough = this.#known.length): 'found' | 'exhausted' | 'out of steps' {
+    let moment = this.#head.next
+    let nextUnknown = 0
+    while (this.#placed < enough) {
+      let chosen = false
+      // Any of those asked before the first answer may have been the next to take effect.
+      while (moment !== undefined && !moment.isAnswer && !chosen) {
+        chosen = moment.candidate !== undefined && this.#place(moment.candidate)
+        moment = moment.next
+      }
+      while (moment !== undefined && !chosen) {
+        const candidate = this.#unknown[nextUnknown++]
+        if (candidate === undefined || candidate.operation.calledAt > moment.at) break
+        chosen = !candidate.placed && this.#place(candidate)
+      }
+      if (this.steps > this.#stepsMax) return 'out of steps'
+      if (chosen) {
+        moment = this.#head.next
+        nextUnknown = 0
+        continue
+      }
+      const taken = this.#takeBack()
+      if (taken === undefined) return 'exhausted'
+      moment = taken.isKnown ? this.#questions[taken.number]?.next : this.#firstAnswer()
+      nextUnknown = taken.isKnown ? 0 : taken.number + 1
+    }
+    return 'found'
+  }
+
+  /** What was placed last, and what could not be placed behind it. */
+  describe(): string[] {
+    const { exists, value, version, isExact } = this.#register
+    const stored = exists ? `'${shorten(value)}' (version ${isExact ? '' : 'at least '}${version})` : 'nothing'
+    const lines = [
+      `${this.#placed} of ${this.#known.length} operations can be put in order; the last of them:`,
+    ]
+    for (const { candidate } of this.#choices.slice(-shownOperations)) {
+      lines.push(`  ${describeOperation(candidate.operation)}`)
+    }
+    lines.push(`after which the key holds ${stored}; none of these can follow, and the first answered must:`)
+    const waiting: Operation[] = []
+    for (let moment = this.#head.next; moment !== undefined && !moment.isAnswer; moment = moment.next) {
+      if (moment.candidate !== undefined) waiting.push(moment.candidate.operation)
+    }
+    waiting.sort((one, other) => one.returnedAt - other.returnedAt)
+    return [...lines, ...waiting.map(operation => `  ${describeOperation(operation)}`)]
+  }
+
+  /** Lets a candidate take effect now, unless it cannot, or that leads to where the search has been. */
+  #place(candidate: Candidate): boolean {
+    this.steps++
+    const { operation, before, after } = candidate
+    if (before.some(earlier => !earlier.placed) || after.some(later => later.placed)) return false
+    if (candidate.twin?.placed === false || this.#isPointless(candidate)) return false
+    if (this.#wasPossibleBefore(candidate)) return false
+    const register = carryOut(this.#register, candidate.action, operation.outcome)
+    if (register === undefined) return false
+
+    this.#choices.push({ candidate, register: this.#register, highest: this.#highest, used: this.#used })
+    candidate.placed = true
+    this.#register = register
+    if (candidate.isKnown) {
+      this.#placed++
+      this.#highest = Math.max(this.#highest, candidate.number)
+      this.#unlink(candidate.number)
+    } else {
+      this.#used |= 1n << BigInt(candidate.number)
+    }
+    if (this.#wasHere()) {
+      this.#takeBack()
+      return false
+    }
+    this.mostPlaced = Math.max(this.mostPlaced, this.#placed)
+    return true
+  }
+
+  /** A write that nobody saw, on a key that exists anyway: only an odd version could be explained by it. */
+  #isPointless(candidate: Candidate): boolean {
+    if (!candidate.isUnseen || !this.#register.exists || candidate.action.op === 'delete')
+      return false
+    for (let moment = this.#head.next; moment !== undefined && !moment.isAnswer; moment = moment.next) {
+      if (moment.candidate !== undefined && this.#oddities.has(moment.candidate.operation.id)) return false
+    }
+    return true
+  }
+
+  /**
+   * Whether the last choice was an unknown operation that was not needed for this one: then this one by itself,
+   * or the two the other way round, lead as far.
+   */
+  #wasPossibleBefore(candidate: Candidate): boolean {
+    const last = this.#choices.at(-1)
+    if (last === undefined || last.candidate.isKnown || last.candidate.after.includes(candidate)) return false
+    return carryOut(last.register, candidate.action, candidate.operation.outcome) !== undefined
+  }
+
+  /** Takes the last choice back; undefined if there is none. */
+  #takeBack(): Candidate | undefined {
+    const choice = this.#choices.pop()
+    if (choice === undefined) return undefined
+    const { candidate, register, highest, used } = choice
+    candidate.placed = false
+    this.#register = register
+    this.#highest = highest
+    this.#used = used
+    if (candidate.isKnown) {
+      this.#placed--
+      this.#relink(candidate.number)
+    }
+    return candidate
+  }
+
+  /** Whether the present configuration, or one that allows as much, was visited; if not, it is now. */
+  #wasHere(): boolean {
+    const { exists, value, version, isExact } = this.#register
+    // The known operations that are placed are those up to the highest, except for some that overlap it.
+    let situation = `${this.#highest}`
+    for (let moment = this.#head.next; moment !== undefined; moment = moment.next) {
+      if (moment.candidate === undefined || moment.isAnswer) continue
+      if (moment.candidate.number > this.#highest) break
+      situation += `,${moment.candidate.number}`
+    }
+    situation += isExact ? `=${version}` : exists ? '+' : '-'
+    situation += value
+    const visits = this.#visits.get(situation)
+    if (visits === undefined) {
+      this.#visits.set(situation, [{ used: this.#used, version }])
+      return false
+    }
+    if (visits.some(visit => (visit.used & ~this.#used) === 0n && visit.version <= version)) return true
+    visits.push({ used: this.#used, version })
+    return false
+  }
+
+  #firstAnswer(): Moment | undefined {
+    let moment = this.#head.next
+    while (moment !== undefined && !moment.isAnswer) moment = moment.next
+    return moment
+  }
+
+  #linkMoments(): void {
+    const moments: Moment[] = []
+    for (const candidate of this.#known) {
+      const { calledAt, returnedAt } = candidate.operation
+      const question: Moment = {
+        candidate,
+        isAnswer: false,
+        at: calledAt,
+        previous: undefined,
+        next: undefined,
+      }
+      const answer: Moment = {
+        candidate,
+        isAnswer: true,
+        at: returnedAt,
+        previous: undefined,
+        next: undefined,
+      }
+      this.#questions.push(question)
+      this.#answers.push(answer)
+      moments.push(question, answer)
+    }
+    moments.sort((one, other) => one.at - other.at)
+    let last = this.#head
+    for (const moment of moments) {
+      moment.previous = last
+      last.next = moment
+      last = moment
+    }
+  }
+
+  /** Takes question and answer out of the list; they remember where they stood. */
+  #unlink(number: number): void {
+    for (const moment of [this.#questions[number], this.#answers[number]]) {
+      if (moment?.previous !== undefined) moment.previous.next = moment.next
+      if (moment?.next !== undefined) moment.next.previous = moment.previous
+    }
+  }
+
+  /** Undoes the last {@link #unlink}, in the opposite order. */
+  #relink(number: number): void {
+    for (const moment of [this.#answers[number], this.#questions[number]]) {
+      if (moment?.next !== undefined) moment.next.previous = moment
+      if (moment?.previous !== undefined) moment.previous.next = moment
+    }
+  }
+}
+
+/** How many of the operations that were put in order an explanation shows. */
+const shownOperations = 12
+
+/**
+ * Notes what the order of a connection asks of its next operation and of the `earlier` ones. Writes keep their
+ * order, and so do a read and a write; reads that are under way together may change places, because one of
+ * them may have to be asked again. An operation of unknown outcome comes in its place, if at all.
+ */
+function followOn(earlier: Candidate[], candidate: Candidate): void {
+  for (let position = earlier.length - 1; position >= 0; position--) {
+    const other = earlier[position]
+    if (other === undefined) break
+    const areReads = isRead(other) && isRead(candidate)
+    if (other.isKnown && !areReads) candidate.before.push(other)
+    if (!other.isKnown) other.after.push(candidate)
+    // What stands before a known write is bound by it already.
+    if (other.isKnown && !isRead(other)) break
+  }
+  earlier.push(candidate)
+}
+
+function isRead(candidate: Candidate): boolean {
+  return candidate.operation.action.op === 'get'
+}
+
+/**
+ * Finds which operations of unknown outcome are all the same: of one kind, their values seen by nobody (or they
+ * would not be unknown any more), and bound to no order.
+ */
+function linkTwins(unknown: readonly Candidate[]): void {
+  const last = new Map<string, Candidate>()
+  for (const candidate of unknown) {
+    const { op } = candidate.operation.action
+    if (op === 'cas' || !candidate.isUnseen || candidate.before.length > 0 || candidate.after.length > 0) continue
+    candidate.twin = last.get(op)
+    last.set(op, candidate)
+  }
+}
+
+/** One operation on a line, for people. */
+export function describeOperation(operation: Operation): string {
+  const { client, connection, action, outcome, calledAt, returnedAt } = operation
+  const span = `${calledAt}..${returnedAt === Infinity ? '' : returnedAt}`
+  const who = connection === undefined ? client : `${client}/${connection}`
+  return `${span.padEnd(13)} ${who.padEnd(8)} ${describeAction(action)} -> ${describeOutcome(outcome)}`
+}
+
+/** What was asked, for people. */
+export function describeAction(action: Action): string {
+  switch (action.op) {
+    case 'get':
+    case 'delete':
+      return `${action.op} ${action.key}`
+    case 'cas':
+      return `cas ${action.key} ${action.version} ${shorten(action.value)}`
+    default:
+      return `${action.op} ${action.key} ${shorten(action.value)}`
+  }
+}
+
+/** What was heard, for people. */
+export function describeOutcome(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'value':
+      return `'${shorten(outcome.value)}'${outcome.version === undefined ? '' : ` (version ${outcome.version})`}`
+    case 'written':
+      return outcome.version === undefined ? 'written' : `written (version ${outcome.version})`
+    case 'mismatch':
+      return `mismatch${outcome.current === undefined ? '' : ` (current ${outcome.current})`}`
+    default:
+      return outcome.kind
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What one run is like, drawn from its seed. Each feature of the world is either off in a run or on with a rate
+ * of its own ("swarm testing", Groce and others, 2012): runs in which everything happens at once hide what a
+ * few things together would show, because the one fault keeps the other from mattering.
+ */
+import type { Random } from '../../src/base/random.js'
+import type { ReadMode } from '../../src/raft/types.js'
+import type { ConsensusOptions } from '../../src/replica/consensus.js'
+import type { ClientOptions } from './clients.js'
+import type { LinkOptions } from './connection.js'
+import type { MachineOptions } from './machine.js'
+import type { NodeOptions } from './node.js'
+
+/** The faults that a run may see, in the order in which their chances are drawn. */
+export const faultKinds = [
+  'partition',
+  'one-way',
+  'break',
+  'pause',
+  'kill',
+  'power',
+  'blackout',
+  'stop',
+  'wall-clock',
+  'full-disk',
+  'slow-disk',
+  'failed-flush',
+  'damage',
+  'transfer',
+  'membership',
+] as const
+
+export type FaultKind = (typeof faultKinds)[number]
+
+/** One run. Times in milliseconds of true time. */
+export interface Swarm {
+  /** Voters at the start. */
+  readonly nodes: number
+  /** Nodes that may be added later, at most. */
+  readonly spares: number
+  readonly reads: ReadMode
+  readonly link: LinkOptions
+  readonly node: NodeOptions
+  /** Clocks gain or lose up to this share. */
+  readonly driftMax: number
+  readonly wallOffsetMaxMs: number
+  readonly clients: ClientOptions
+  /** Mean time between two faults of a kind; a kind that is missing does not happen. */
+  readonly faultEveryMs: ReadonlyMap<FaultKind, number>
+  /** How long faults happen. */
+  readonly faultsMs: number
+  /** Once they have ended, everybody must agree within this time. */
+  readonly settleMs: number
+}
+
+/** Draws a run. */
+export function drawSwarm(random: Random): Swarm {
+  const nodes = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
+  const reads: ReadMode = random.chance(0.3) ? 'lease' : 'linearizable'
+  const electionMs = random.pick([150, 300, 600, 1000])
+  const replica = drawReplica(random, electionMs)
+  const faultEveryMs = drawFaults(random, nodes)
+  return {
+    nodes,
+    spares: faultEveryMs.has('membership') ? random.between(1, 3) : 0,
+    reads,
+    link: drawLink(random, electionMs, replica.appendBytesMax),
+    node: {
+      replica,
+      segmentBytes: 4096 * random.between(1, 8),
+      flushMs: random.pick([
+        [0, 0],
+        [0.1, 0.5],
+        [0.1, 5],
+        [1, 30],
+      ]),
+      checkpointMs: random.pick([
+        [0, 0],
+        [1, 10],
+        [20, 300],
+      ]),
+      inlineFlushes: random.chance(0.5),
+      timerLatenessMaxMs: random.pick([0, 1, 5]),
+    },
+    // A lease trusts clocks to within a tenth of each other; without one no clock is trusted.
+    driftMax: random.chance(0.5) ? 0 : reads === 'lease' ? 0.04 : 0.2,
+    wallOffsetMaxMs: random.pick([0, 100, 60_000]),
+    clients: drawClients(random),
+    faultEveryMs,
+    faultsMs: random.between(2, 8) * 1000,
+    settleMs: 20_000 + 60 * electionMs,
+  }
+}
+
+/** The machine of one node of a run. */
+export function drawMachine(random: Random, swarm: Swarm): MachineOptions {
+  return {
+    clockRate: 1 + (2 * random.float() - 1) * swarm.driftMax,
+    wallOffsetMs: Math.round((2 * random.float() - 1) * swarm.wallOffsetMaxMs),
+    timerLatenessMaxMs: swarm.node.timerLatenessMaxMs,
+  }
+}
+
+/** The run in a line, for the log. */
+export function describeSwarm(swarm: Swarm): string {
+  const { nodes, spares, reads, link, node, driftMax, clients, faultEveryMs, faultsMs } = swarm
+  const faults = [...faultEveryMs].map(([kind, everyMs]) => `${kind}/${everyMs}`)
+  const { electionTicks, tickMs, checkpointBytes, logKeepBytes } = node.replica
+  return [
+    `${nodes}+${spares} nodes`,
+    reads,
+    `election ${electionTicks * tickMs} ms`,
+    `loss ${link.loss} duplication ${link.duplication} reordering ${link.reordering}`,
+    `queue ${link.queueBytesMax} segment ${node.segmentBytes} checkpoint ${checkpointBytes} keep ${logKeepBytes}`,
+    `flush ${node.flushMs} drift ${driftMax}`,
+    `${clients.clients} clients, ${clients.keys} keys, window ${clients.window}`,
+    `faults for ${faultsMs} ms: ${faults.join(' ') || 'none'}`,
+  ].join('; ')
+}
+
+function drawReplica(random: Random, electionMs: number): ConsensusOptions {
+  const tickMs = random.pick([5, 10, 10, 25])
+  const electionTicks = Math.round(electionMs / tickMs)
+  return {
+    tickMs,
+    electionTicks,
+    heartbeatTicks: Math.max(1, Math.floor(electionTicks / random.pick([5, 10]))),
+    requestTicks: electionTicks * random.pick([2, 5]),
+    appendBytesMax: random.pick([100, 1000, 65536]),
+    appendsInFlightMax: random.pick([1, 2, 2, 4]),
+    snapshotChunkBytes: random.pick([50, 300, 65536]),
+    checkpointBytes: random.pick([300, 1000, 5000, 1_000_000]),
+    logKeepBytes: random.pick([0, 500, 3000]),
+    applySlice: random.pick([1, 5, 1000]),
+    proposedBytesMax: random.pick([2000, 100_000]),
+  }
+}
+
+function drawLink(random: Random, electionMs: number, appendBytesMax: number): LinkOptions {
+  const lowMs = random.pick([0.05, 0.1, 0.5, 2])
+  const highMs = lowMs + random.pick([0.1, 1, 0.02 * electionMs])
+  const tailChance = random.pick([0, 0, 0.01, 0.05])
+  const tailMs = random.pick([10, 100, electionMs])
+  return {
+    delay: from => {
+      const usualMs = lowMs + (highMs - lowMs) * from.float()
+      return from.chance(tailChance) ? usualMs + tailMs * from.float() : usualMs
+    },
+    loss: random.chance(0.3) ? random.pick([0.001, 0.01, 0.1]) : 0,
+    duplication: random.chance(0.3) ? random.pick([0.01, 0.1]) : 0,
+    reordering: random.chance(0.3) ? random.pick([0.01, 0.2]) : 0,
+    // Room for some of the largest lines, or they would never get through.
+    queueBytesMax: random.chance(0.2) ? 10_000 + 3 * appendBytesMax : 8 * 1024 * 1024,
+    bytesPerMs: random.chance(0.2) ? random.pick([100, 1000]) : 100_000,
+    brokenByCut: random.float(),
+    deadAfterMs: random.pick([500, 3000, 15_000]),
+  }
+}
+
+function drawClients(random: Random): ClientOptions {
+  return {
+    clients: random.between(1, 6),
+    keys: random.between(1, 6),
+    window: random.chance(0.4) ? random.between(2, 12) : 1,
+    thinkMs: random.pick([2, 20, 60]),
+    operationsMax: random.between(100, 600),
+    valueBytes: random.pick([0, 0, 30, 400]),
+    repeats: random.chance(0.3),
+    moves: random.pick([0.001, 0.02, 0.2]),
+    reads: random.pick([0.1, 0.4, 0.7]),
+  }
+}
+
+function drawFaults(random: Random, nodes: number): ReadonlyMap<FaultKind, number> {
+  const faults = new Map<FaultKind, number>()
+  const share = random.pick([0, 0.15, 0.3, 0.5])
+  for (const kind of faultKinds) {
+    const everyMs = random.pick([200, 600, 2000])
+    if (!random.chance(share)) continue
+    const isRare = kind === 'damage' || kind === 'membership' || kind === 'blackout'
+    faults.set(kind, isRare ? everyMs * 2 : everyMs)
+  }
+  // A node whose disk is damaged is lost for good; while members come and go nobody could say who may be lost.
+  if (nodes < 3 || faults.has('membership')) faults.delete('damage')
+  return faults
+}
