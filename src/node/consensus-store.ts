@@ -81,8 +81,6 @@ export class ConsensusStore implements Store<RaftSaved> {
   readonly #journal: Journal
   readonly #table: TableStore
   readonly #noteState: (state: HardState) => void
-  #isCheckpointing = false
-  #afterCheckpoint: (() => void) | undefined
 
   constructor(journal: Journal, table: TableStore, noteState: (state: HardState) => void) {
     this.#journal = journal
@@ -125,18 +123,11 @@ export class ConsensusStore implements Store<RaftSaved> {
       else this.#journal.save(saved, mode, done)
     }
     if (end === undefined) saveRecords()
-    else this.#finishSnapshot(end.meta, error => (error === undefined ? saveRecords() : done(error)))
+    else this.#table.finishSnapshot(end.meta, error => (error === undefined ? saveRecords() : done(error)))
   }
 
   checkpoint(meta: Uint8Array, done: (error: Error | undefined) => void): void {
-    this.#isCheckpointing = true
-    this.#table.checkpoint(meta, error => {
-      this.#isCheckpointing = false
-      const next = this.#afterCheckpoint
-      this.#afterCheckpoint = undefined
-      done(error)
-      if (error === undefined) next?.()
-    })
+    this.#table.checkpoint(meta, done)
   }
 
   compact(index: number): void {
@@ -146,12 +137,5 @@ export class ConsensusStore implements Store<RaftSaved> {
   close(): void {
     this.#journal.close()
     this.#table.close()
-  }
-
-  /** Puts the received snapshot in the place of the table, after a checkpoint that may be under way. */
-  #finishSnapshot(meta: Uint8Array, done: (error: Error | undefined) => void): void {
-    const finish = (): void => this.#table.finishSnapshot(meta, done)
-    if (this.#isCheckpointing) this.#afterCheckpoint = finish
-    else finish()
   }
 }

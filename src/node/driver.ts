@@ -164,8 +164,10 @@ export class Driver<Message, Saved> {
   #checkpoint(checkpoint: NonNullable<Effects<Message, Saved>['checkpoint']>): void {
     this.#ports.store.checkpoint(checkpoint.meta, error => {
       if (this.#isStopped) return
-      if (error !== undefined) this.#fail(error)
-      else this.input({ kind: 'checkpointed', index: checkpoint.index })
+      if (error === undefined) this.input({ kind: 'checkpointed', index: checkpoint.index })
+      // The journal still holds everything: the checkpoint is tried again when there may be room.
+      else if ('code' in error && error.code === 'ENOSPC') this.input({ kind: 'checkpoint-failed' })
+      else this.#fail(error)
     })
   }
 

@@ -188,7 +188,14 @@ function flagShown(name: string, row: SettingRow<unknown>): string {
 function says(row: SettingRow<unknown>): string {
   const unit = row.defaultShown === undefined && row.unit !== undefined ? row.unit : ''
   const shown = row.defaultShown ?? row.default
-  return shown === undefined ? row.summary : `${row.summary} (default ${shown}${unit})`
+  return shown === undefined ? row.summary : `${row.summary} ${unbroken(`(default ${shown}${unit})`)}`
+}
+
+const noBreakSpace = '\u00a0'
+
+/** Keeps words together until {@link wrap} has broken the lines. */
+function unbroken(words: string): string {
+  return words.replaceAll(' ', noBreakSpace)
 }
 
 /** Breaks a text between words into lines of at most `width`. */
@@ -203,5 +210,5 @@ function wrap(text: string, width: number): string[] {
       line = line === '' ? word : `${line} ${word}`
     }
   }
-  return [...lines, line]
+  return [...lines, line].map(one => one.replaceAll(noBreakSpace, ' '))
 }

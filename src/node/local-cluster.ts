@@ -115,6 +115,11 @@ export class LocalCluster {
     return [...this.#running].map(({ node }) => node)
   }
 
+  /** The process id of a node that runs. */
+  pidOf(node: LocalNode): number | undefined {
+    return [...this.#running].find(running => running.node === node)?.child.pid
+  }
+
   /** Settles when the last node has ended. */
   get allExited(): Promise<void> {
     return this.#allExited

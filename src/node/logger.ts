@@ -3,7 +3,7 @@
  * at `info`. A machine gets JSON lines, a person at a terminal gets them pretty.
  */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
-import pretty from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 import { unreachable } from '../base/assert.js'
 import { displayAddress } from '../protocol/address.js'
 import type { ClusterEvent } from '../protocol/request.js'
@@ -30,25 +30,25 @@ const standardError = 2
  */
 export function createLogger(options: LoggerOptions): Logger {
   const forPeople = options.forPeople ?? process.stderr.isTTY === true
+  const destination = options.destination ?? pino.destination({ fd: standardError, sync: true })
   const settings = {
     level: options.level,
     base: { node: options.node },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  if (!forPeople) {
-    return pino(settings, options.destination ?? pino.destination({ fd: standardError, sync: true }))
-  }
-  const stream = pretty({
-    destination: options.destination ?? standardError,
-    sync: true,
+  return pino(settings, forPeople ? prettyInto(destination) : destination)
+}
+
+/** Lines as people like them. Not the package's own stream, which writes later than when it is told. */
+function prettyInto(destination: DestinationStream): DestinationStream {
+  const prettify = prettyFactory({
     colorize: process.stderr.isTTY === true && !process.env['NO_COLOR'],
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'node,event',
-    messageFormat: '{msg}',
     singleLine: true,
   })
-  return pino(settings, stream)
+  return { write: line => destination.write(prettify(line)) }
 }
 
 /** Writes what happened in the cluster, one line for each event, with `event` naming its kind. */

@@ -125,28 +125,24 @@ export function readSettings<const Table extends SettingTable>(
 
 /** Whether help was asked for, in whatever company. */
 export function wantsHelp(argv: readonly string[]): boolean {
-  const ours = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
+  const ours = beforeDashes(argv)
   return ours.includes('--help') || ours.includes('-h')
 }
 
 function readFlags(table: SettingTable, argv: readonly string[]): Layer {
   const names = Object.keys(table)
   const switches = names.filter(name => table[name]?.isSwitch)
-  const unknown: string[] = []
+  for (const word of beforeDashes(argv)) {
+    if (/^--?[^-]/.test(word) && !isFlag(word, names, switches)) refuseWord(names, word)
+  }
   const parsed = minimist([...argv], {
     string: names.filter(name => !switches.includes(name)),
     boolean: switches,
     // A switch that nobody mentioned would otherwise count as switched off.
     default: Object.fromEntries(switches.map(name => [name, null])),
-    unknown: word => {
-      unknown.push(word)
-      return false
-    },
   })
-  // The library takes names that every object has (`--toString`) for known ones.
-  const inherited = Object.keys(parsed).filter(name => name !== '_' && !names.includes(name))
-  const [first] = [...unknown, ...inherited.map(name => `--${name}`), ...parsed._]
-  if (first !== undefined) refuseWord(names, first)
+  const [stray] = parsed._
+  if (stray !== undefined) refuseWord(names, String(stray))
   const layer = new Map<string, Given>()
   for (const name of names) {
     const setting = `--${name}`
@@ -155,10 +151,22 @@ function readFlags(table: SettingTable, argv: readonly string[]): Layer {
     if (Array.isArray(value)) {
       throw new SettingError('bad-value', setting, `${setting} is given more than once.`)
     }
-    if (value === false && !switches.includes(name)) refuseWord(names, `--no-${name}`)
     layer.set(name, { text: String(value), setting })
   }
   return layer
+}
+
+/** Whether a word is `--name` or `--name=value` of the table, or `--no-name` of a switch. */
+function isFlag(word: string, names: readonly string[], switches: readonly string[]): boolean {
+  const [flag = word] = word.split('=')
+  return (
+    names.some(name => flag === `--${name}`) ||
+    switches.some(name => flag === `--no-${name}` && flag === word)
+  )
+}
+
+function beforeDashes(argv: readonly string[]): readonly string[] {
+  return argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
 }
 
 function refuseWord(names: readonly string[], word: string): never {

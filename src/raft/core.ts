@@ -141,9 +141,14 @@ export class Core {
     this.durableState = state
     this.commitIndex = applied
     this.appliedIndex = applied
-    this.hurryUntilTick = this.options.electionTicks
-    // Under a lease a voter that just started may have promised something a moment ago (see isLeaderAlive).
+    // Under a lease a voter that just started may have promised something a moment ago (see isLeaderAlive): it
+    // helps nobody to an election yet, itself included.
+    this.hurryUntilTick = this.isLease ? 0 : this.options.electionTicks
     this.leaderHeardAtTick = this.isLease ? 0 : -Infinity
+    // The journal may hold entries that contradict the table, where a snapshot took it further and the crash
+    // came before that was noted. They must not be taken for what stands before later entries.
+    const { base, lastIndex } = log
+    if (base.index > 0 && base.index === lastIndex) this.toSave.push({ kind: 'reset', ...base })
     this.resetElectionTimer()
   }
 
@@ -203,13 +208,9 @@ export class Core {
       this.term = term
       this.votedFor = undefined
     }
-    if (changed || leader !== this.leader) {
-      this.verified = logIndex(0)
-      this.owesReplyTo = undefined
-      this.seenRound = 0
-    }
     if (this.role.kind !== 'follower') this.events.push({ kind: 'role', role: 'follower', term })
     this.role = { kind: 'follower' }
+    if (changed) this.#forgetAgreement()
     this.setLeader(leader)
     if (changed) this.resetElectionTimer()
   }
@@ -217,6 +218,7 @@ export class Core {
   setLeader(leader: NodeId | undefined): void {
     if (leader === this.leader) return
     this.leader = leader
+    this.#forgetAgreement()
     this.events.push({ kind: 'leader', leader, term: this.term })
   }
 
@@ -230,5 +232,12 @@ export class Core {
     assert(from > this.commitIndex, 'a committed entry is never truncated')
     this.log.truncateFrom(from)
     if (this.saving !== undefined && this.saving.upTo >= from) this.saving.upTo = logIndex(from - 1)
+  }
+
+  /** What was agreed with one leader means nothing to another, nor in another term. */
+  #forgetAgreement(): void {
+    this.verified = logIndex(0)
+    this.owesReplyTo = undefined
+    this.seenRound = 0
   }
 }

@@ -11,9 +11,9 @@ import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest }
 /** The election timer ran out: ask whether an election could be won. */
 export function startPreVote(core: Core): void {
   core.resetElectionTimer()
+  core.setLeader(undefined)
   if (!isVoter(core.configuration, core.id)) return
   core.role = { kind: 'pre-candidate', granted: new Set([core.id]) }
-  core.setLeader(undefined)
   for (const voter of otherVoters(core)) {
     core.sendNow(voter, { kind: 'pre-vote-request', term: nextTerm(core), ...lastPosition(core) })
   }
@@ -41,10 +41,11 @@ export function onPreVoteReply(core: Core, from: NodeId, reply: PreVoteReply): v
 
 export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): void {
   // Whoever still hears the leader does not help to depose it, nor takes over a higher term for it; unless
-  // the leader itself asked for the election.
+  // the leader itself asked for the election. That holds even where the term was learned in another way.
   const listens = request.transfer || !core.isLeaderAlive()
   if (request.term > core.term && listens) core.becomeFollower(request.term, undefined)
   const granted =
+    listens &&
     request.term === core.term &&
     (core.role.kind === 'follower' || core.role.kind === 'pre-candidate') &&
     core.leader === undefined &&

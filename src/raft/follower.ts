@@ -1,5 +1,5 @@
 /** What a follower does with what its leader sends: entries, heartbeats, snapshots (Raft paper, 5.3 and 7). */
-import { present } from '../base/assert.js'
+import { assert, present } from '../base/assert.js'
 import { type LogIndex, logIndex, type NodeId, type Term } from '../base/ids.js'
 import type { Core } from './core.js'
 import type { LogPosition } from './log.js'
@@ -71,9 +71,7 @@ export function finishInstall(core: Core): void {
   const { index, term, meta, from } = present(core.installing, 'the snapshot that was saved')
   core.installing = undefined
   const base: LogPosition = { index, term }
-  if (!adoptBase(core, base, meta)) {
-    core.toSave.push({ kind: 'reset', index, term })
-  }
+  adoptBase(core, base, meta)
   core.advanceCommit(index)
   if (core.verified < index) core.verified = index
   core.installed = base
@@ -82,18 +80,24 @@ export function finishInstall(core: Core): void {
 }
 
 /**
- * Lets the log continue at a snapshot that ends at `base`; returns whether entries after it were kept. They
- * are where the log holds that very entry, because the leader may count on those it was told of (Raft paper,
- * section 7).
+ * Lets the log continue at a snapshot that ends at `base`. Entries after it are kept where the log holds that
+ * very entry: they may be committed, or the leader may count on them (Raft paper, section 7).
  */
-function adoptBase(core: Core, base: LogPosition, meta: Uint8Array): boolean {
-  if (core.log.termAt(base.index) === base.term && core.log.stable >= base.index) {
-    core.log.compact(base.index)
-    return true
+function adoptBase(core: Core, base: LogPosition, meta: Uint8Array): void {
+  const { log } = core
+  const isJournalled = log.stable >= base.index
+  if (log.termAt(base.index) === base.term) {
+    // The table holds what these entries did, so they are durable even if the journal lacks them.
+    log.markStable(base.index)
+    log.compact(base.index)
+    if (isJournalled) return
+  } else {
+    assert(core.commitIndex <= base.index, 'what is committed is never dropped for a snapshot')
+    const configuration = core.surroundings.configurationOf(meta)
+    log.reset(base, present(configuration, 'the configuration of a snapshot that was checked'))
   }
-  const configuration = core.surroundings.configurationOf(meta)
-  core.log.reset(base, present(configuration, 'the configuration of a snapshot that was checked'))
-  return false
+  // What the journal holds up to here is not what the snapshot covers, and must not be put before what follows.
+  core.toSave.push({ kind: 'reset', ...base })
 }
 
 /** Notes that the leader of `term` lives; returns false if it is not the leader (any more). */

@@ -110,7 +110,7 @@ export function tickLeader(core: Core, leadership: Leadership): void {
     leadership.reads.startRound(core.tick)
     for (const [id, progress] of leadership.progress) {
       if (progress.sending.kind === 'probing') progress.sending.waiting = false
-      resendPiece(core, id, progress)
+      resendPiece(core, leadership, id, progress)
       sendEmpty(core, leadership, id, progress, true)
     }
     // The majority may have become smaller since the last answer came.
@@ -170,10 +170,11 @@ export function onAppendReply(core: Core, leadership: Leadership, from: NodeId, 
   const { outcome } = reply
   if (outcome.kind === 'matched') onMatched(core, leadership, progress, outcome.matched)
   else if (outcome.kind === 'mismatch' && outcome.previousIndex > progress.matched) {
-    if (progress.sending.kind !== 'snapshotting') {
-      const agreeing = core.log.lastIndexWithTermUpTo(outcome.hintIndex, outcome.hintTerm)
-      progress.probeFrom(logIndex(Math.max(progress.matched, agreeing) + 1))
-    }
+    const agreeing = core.log.lastIndexWithTermUpTo(outcome.hintIndex, outcome.hintTerm)
+    const next = logIndex(Math.max(progress.matched, agreeing) + 1)
+    // Where a question from there or from before is on its way already, this answers an older one.
+    const isOld = progress.sending.kind === 'probing' && progress.sending.next <= next
+    if (progress.sending.kind !== 'snapshotting' && !isOld) progress.probeFrom(next)
   }
   settleReads(core, leadership)
 }
@@ -230,8 +231,9 @@ function sendEntries(core: Core, leadership: Leadership, to: NodeId, progress: P
   while (!progress.diskFull) {
     const { sending } = progress
     if (sending.kind === 'snapshotting') return sent
-    if (sending.next <= core.log.base.index && !canFollowBase(core, sending.next)) {
-      startSnapshot(core, to, progress)
+    if (sending.next <= core.log.base.index) {
+      // A snapshot on its way keeps a checkpoint from being let go: not for a node that may never answer.
+      if (isHeard(core, leadership, to)) startSnapshot(core, to, progress)
       return sent
     }
     if (sending.kind === 'probing' && sending.waiting) return sent
@@ -256,11 +258,6 @@ function sendEntries(core: Core, leadership: Leadership, to: NodeId, progress: P
     sending.next = logIndex(last + 1)
   }
   return sent
-}
-
-/** Whether an append that starts at `next` can name the entry before it. */
-function canFollowBase(core: Core, next: LogIndex): boolean {
-  return next - 1 === core.log.base.index
 }
 
 function sendEmpty(
@@ -322,11 +319,12 @@ function sendPiece(core: Core, to: NodeId, progress: Progress): void {
   })
 }
 
-/** A piece that nobody acknowledged for an election timeout was lost. */
-function resendPiece(core: Core, to: NodeId, progress: Progress): void {
+/** A piece that was not acknowledged for an election timeout was lost; a node that went silent gets none. */
+function resendPiece(core: Core, leadership: Leadership, to: NodeId, progress: Progress): void {
   const { sending } = progress
   if (sending.kind !== 'snapshotting') return
-  if (core.tick - sending.sentAtTick >= core.options.electionTicks) sendPiece(core, to, progress)
+  if (!isHeard(core, leadership, to)) progress.probeFrom(logIndex(progress.matched + 1))
+  else if (core.tick - sending.sentAtTick >= core.options.electionTicks) sendPiece(core, to, progress)
 }
 
 function settleReads(core: Core, leadership: Leadership): void {

@@ -33,7 +33,6 @@ export class Progress {
   lastIndex: LogIndex = logIndex(0)
   appliedIndex: LogIndex = logIndex(0)
   diskFull = false
-  inSync = true
 
   constructor(next: LogIndex, tick: number) {
     this.sending = { kind: 'probing', next, waiting: false }

@@ -72,8 +72,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #tick = 0
   #wallMs = 0
   #applied: LogIndex
+  /** Bytes applied that no checkpoint holds. */
   #appliedBytes = 0
-  #checkpointing = false
+  /** Of these, what the checkpoint holds that is under way. */
+  #checkpointing: { readonly bytes: number } | undefined
+  /** No checkpoint is begun before this, because there was no room for the last one. */
+  #checkpointAtTick = 0
   #checkpointed: LogIndex
   #hasClientWrites: boolean
   #stopping = false
@@ -179,6 +183,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         break
       case 'checkpointed':
         this.#onCheckpointed(input.index)
+        break
+      case 'checkpoint-failed':
+        this.#checkpointing = undefined
+        this.#checkpointAtTick = this.#tick + this.#options.electionTicks
         break
       default:
         unreachable(input)
@@ -480,13 +488,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #takeCheckpoint(): Effects<ConsensusMessage, RaftSaved>['checkpoint'] {
-    const isDue = this.#appliedBytes >= this.#options.checkpointBytes
-    if (!isDue || this.#checkpointing || this.#raft.view.installing !== undefined) return undefined
+    const isDue = this.#appliedBytes >= this.#options.checkpointBytes && this.#tick >= this.#checkpointAtTick
+    if (!isDue || this.#checkpointing !== undefined || this.#raft.view.installing !== undefined)
+      return undefined
     const index = this.#applied
     const term = this.#raft.view.log.termAt(index)
     if (term === undefined) return undefined
-    this.#checkpointing = true
-    this.#appliedBytes = 0
+    this.#checkpointing = { bytes: this.#appliedBytes }
     const configuration = this.#raft.view.log.configurationAt(index)
     return {
       index,
@@ -495,7 +503,9 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #onCheckpointed(index: LogIndex): void {
-    this.#checkpointing = false
+    // A snapshot that came meanwhile has set them to 0.
+    this.#appliedBytes = Math.max(0, this.#appliedBytes - (this.#checkpointing?.bytes ?? 0))
+    this.#checkpointing = undefined
     if (index > this.#checkpointed) this.#checkpointed = index
     const { log, role } = this.#raft.view
     let floor = log.firstIndexWithin(this.#options.logKeepBytes) - 1

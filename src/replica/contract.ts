@@ -39,6 +39,8 @@ export type Input<Message> =
   | { readonly kind: 'saved' }
   /** The checkpoint that was asked for is durable. */
   | { readonly kind: 'checkpointed'; readonly index: LogIndex }
+  /** There was no room for the checkpoint that was asked for; the table and its last checkpoint are as before. */
+  | { readonly kind: 'checkpoint-failed' }
 
 export interface To<Message> {
   readonly to: NodeId

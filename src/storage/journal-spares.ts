@@ -17,7 +17,7 @@ import { type OpenSegment, openSegment, segmentName, unfinishedName } from './jo
 /** How long to wait before a spare is tried again on a full disk. */
 const retryDelayMs = 1000
 /** Compacted segments are kept as spares up to this many, and removed beyond. */
-export const sparesMax = 4
+const sparesMax = 4
 
 export interface SpareEvents {
   onDiskState(state: 'full' | 'ok'): void
@@ -25,7 +25,10 @@ export interface SpareEvents {
 }
 
 /** A save that waits for a segment of at least `bytes` bytes. */
-type Taker = { readonly bytes: number; readonly use: (segment: OpenSegment) => void }
+interface Taker {
+  readonly bytes: number
+  readonly use: (segment: OpenSegment) => void
+}
 
 export class Spares {
   readonly #disk: Disk

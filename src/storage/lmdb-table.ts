@@ -10,6 +10,9 @@
  * A snapshot is built in an environment of its own, which then takes the place of the table's
  * (lmdb-directories.ts).
  *
+ * An open view keeps LMDB from using again what was replaced since: the file grows for as long as it is open,
+ * and never shrinks.
+ *
  * Values carry checksums. LMDB's own pages do not: damage to them is noticed only where it hits a value or
  * makes the tree unreadable.
  */

@@ -83,6 +83,7 @@ export class WriterThread {
   /** The thread died of a mistake; nothing more can be written. */
   #fail(error: Error): void {
     if (this.#worker === undefined) return
+    this.#worker = undefined
     this.#failure = error
     for (const answered of this.#waiting.splice(0)) answered(error)
   }

@@ -22,7 +22,7 @@ export interface WriterAnswer {
 
 export interface WriterData {
   readonly directory: string
-  /** One word: see {@link WriterState}. */
+  /** One word: see {@link writerState}. */
   readonly state: SharedArrayBuffer
 }
 

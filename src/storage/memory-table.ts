@@ -28,6 +28,8 @@ export class MemoryTable implements TableStore {
   #building: Map<string, TableRecord> | undefined
   #pendingBytes = 0
   #isCompleting = false
+  /** A snapshot that waits for the end of a checkpoint. */
+  #afterCompletion: (() => void) | undefined
   /** Counts crashes, so that what was under way before one never completes after it. */
   #epoch = 0
 
@@ -39,6 +41,7 @@ export class MemoryTable implements TableStore {
   crash(): void {
     this.#epoch++
     this.#isCompleting = false
+    this.#afterCompletion = undefined
     this.#building = undefined
     this.#pendingBytes = 0
     this.#rows = new Map(this.#durable?.rows)
@@ -93,12 +96,16 @@ export class MemoryTable implements TableStore {
 
   finishSnapshot(meta: Uint8Array, done: (error: Error | undefined) => void): void {
     const rows = present(this.#building, 'a snapshot was begun')
+    assert(this.#afterCompletion === undefined, 'one snapshot at a time')
     this.#building = undefined
-    this.#becomeDurable({ meta, rows }, () => {
-      this.#rows = new Map(rows)
-      this.#pendingBytes = 0
-      done(undefined)
-    })
+    const finish = (): void =>
+      this.#becomeDurable({ meta, rows }, () => {
+        this.#rows = new Map(rows)
+        this.#pendingBytes = 0
+        done(undefined)
+      })
+    if (this.#isCompleting) this.#afterCompletion = finish
+    else finish()
   }
 
   close(): void {
@@ -114,6 +121,9 @@ export class MemoryTable implements TableStore {
       this.#isCompleting = false
       this.#durable = held
       done(undefined)
+      const next = this.#afterCompletion
+      this.#afterCompletion = undefined
+      next?.()
     })
   }
 }
