@@ -61,6 +61,9 @@ const clusterFlags = {
   version: flags.version,
 } as const satisfies SettingTable
 
+/** Ended as asked; failed; called with settings that cannot be. The same as those of a node. */
+const exitCodes = { ok: 0, failed: 1, usage: 2 } as const
+
 /** How often nodes are asked whether they serve while they start. */
 const askIntervalMs = 50
 /** A start that takes longer than this says what it waits for. */
@@ -78,22 +81,25 @@ async function main(): Promise<number> {
   try {
     return await run()
   } catch (error) {
-    if (error instanceof SettingError) complain(error.message)
-    else if (isSystemError(error)) complain(`cannot start: ${error.message}`)
-    else throw error
-    return 1
+    if (error instanceof SettingError) {
+      complain(error.message)
+      return exitCodes.usage
+    }
+    if (!isSystemError(error)) throw error
+    complain(`cannot start: ${error.message}`)
+    return exitCodes.failed
   }
 }
 
 async function run(): Promise<number> {
   if (wantsHelp(process.argv.slice(2))) {
     print(helpText('A cluster on this machine, to try things out.', 'quorate-cluster [flags]', clusterFlags))
-    return 0
+    return exitCodes.ok
   }
   const settings = readSettings(clusterFlags, { argv: process.argv.slice(2), env: process.env })
   if (settings.version === true) {
     print(programVersion())
-    return 0
+    return exitCodes.ok
   }
   const nodes = planNodes(settings.nodes, settings.port, settings['data-dir'])
   const extra = passedOnFlags(settings)
@@ -102,7 +108,7 @@ async function run(): Promise<number> {
   const problem = await portProblem(nodes)
   if (problem !== undefined) {
     complain(problem)
-    return 1
+    return exitCodes.failed
   }
   return runCluster(nodes, extra)
 }
@@ -142,15 +148,15 @@ async function runCluster(nodes: readonly LocalNode[], extra: readonly string[])
   const leader = await waitUntilServing(cluster)
   if (leader !== undefined) {
     isReady = true
-    print(greeting(nodes, leader))
+    print(greeting(cluster, nodes, leader))
   }
   await cluster.allExited
   if (cluster.isStopping) {
     print('Stopped.')
-    return 0
+    return exitCodes.ok
   }
   complain('all nodes have ended.')
-  return 1
+  return exitCodes.failed
 }
 
 /**
@@ -225,7 +231,7 @@ function portsOf(nodes: readonly LocalNode[]): number[] {
   return [...nodes.map(({ port }) => port), ...nodes.map(({ peerPort }) => peerPort)]
 }
 
-function greeting(nodes: readonly LocalNode[], leader: string): string {
+function greeting(cluster: LocalCluster, nodes: readonly LocalNode[], leader: string): string {
   const [first] = nodes
   const port = first?.port ?? 0
   return [
@@ -237,12 +243,12 @@ function greeting(nodes: readonly LocalNode[], leader: string): string {
     'get key1',
     'status',
     '',
-    ...nodes.map(
-      ({ address, dataDirectory, logPath }) =>
-        `${address}  data in ${shownPath(dataDirectory)}, log in ${shownPath(logPath)}`,
-    ),
+    ...nodes.map(node => {
+      const process = `process ${cluster.pidOf(node) ?? 'ended'}`
+      return `${node.address}  ${process}, data in ${shownPath(node.dataDirectory)}, log in ${shownPath(node.logPath)}`
+    }),
     '',
-    'Ctrl-C stops all of it; the data stays.',
+    'Kill one of them (kill -9) and go on. Ctrl-C stops all of it; the data stays.',
     '',
   ].join('\n')
 }

@@ -11,8 +11,11 @@ export const connectionsMaxDefault = 10_000
 /** Refused connections that are still being told so; beyond this they are closed without a word. */
 export const refusedConnectionsMax = 100
 
-/** Requests of one connection whose replies have not left: it begins with so many, no more lines are read... */
-export const windowMin = 16
+/**
+ * Requests of one connection whose replies have not left: it begins with so many, no more lines are read. One,
+ * because nothing is known yet of how large its answers are; the number doubles with each round that leaves...
+ */
+export const windowMin = 1
 
 /** ...and may have so many once its replies leave without piling up. */
 export const windowMax = 256

@@ -142,8 +142,8 @@ function advertisedAddress({ host, port, advertise }: Settings): { host: string;
   return address
 }
 
-/** `0.0.0.0`, `::` and the other ways to write them. */
-function isEveryAddress(host: string): boolean {
+/** Whether listening on this host means on every address: `0.0.0.0`, `::` and the other ways to write them. */
+export function isEveryAddress(host: string): boolean {
   return /^(::ffff:)?[0.:]+$/.test(host)
 }
 

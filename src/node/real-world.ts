@@ -51,6 +51,7 @@ export function consensusOptions(config: NodeConfig): ConsensusOptions {
     logKeepBytes: 16 * 1024 * 1024,
     applySlice: 2000,
     proposedBytesMax: 64 * 1024 * 1024,
+    carriedBytesMax: 16 * 1024,
   }
 }
 

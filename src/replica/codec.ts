@@ -212,6 +212,8 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
       return { kind, id: fields.count('id'), request: readRequest(fields.nested('request')) }
     case 'query-reply':
       return { kind, id: fields.count('id'), response: readResponse(fields.get('response')) }
+    case 'read-index':
+      return { kind, id: fields.count('id'), index: fields.index('index') }
     case 'removed':
       return { kind }
     default:

@@ -44,6 +44,8 @@ export interface ConsensusOptions extends RaftOptions {
   readonly applySlice: number
   /** Entries proposed and not applied yet at most, in bytes; beyond, the leader says that it is busy. */
   readonly proposedBytesMax: number
+  /** The largest answer to a read that is sent to another node; beyond, that node reads its own copy. */
+  readonly carriedBytesMax: number
 }
 
 /** What a replica starts with. */
@@ -248,6 +250,9 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       case 'query-reply':
         this.#queries.settle(message.id, message.response)
         break
+      case 'read-index':
+        this.#queries.await(message.id, message.index)
+        break
       case 'removed':
         // Only a member may say so: one that this node's own last configuration knows.
         if (findMember(this.configuration, from) !== undefined) this.#becomeRemoved()
@@ -450,8 +455,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (output.installed !== undefined) this.#onInstalled(output.installed.index)
     if (output.lostReads.length > 0) this.#queries.loseLeadership()
     for (const { token, index } of output.readyReads) this.#queries.await(token, index)
-    for (const { token, request } of this.#queries.takeReady(this.#applied)) {
-      this.#queries.finish(token, this.#read(request), this.#outgoing)
+    const { carriedBytesMax } = this.#options
+    for (const ready of this.#queries.takeReady(this.#applied)) {
+      const response = this.#read(ready.question.request)
+      this.#queries.finishRead(ready, response, carriedBytesMax, this.#outgoing)
     }
     for (const event of output.events) this.#tell(event)
     this.#events.push(...this.#health.changes(this.#raft.view))

@@ -2,7 +2,7 @@
  * What consensus replicas say to each other beyond Raft itself: requests on their way to the leader, and
  * their answers. Like Raft's own messages, any of these may be lost, repeated or reordered without harm.
  */
-import type { Term } from '../base/ids.js'
+import type { LogIndex, Term } from '../base/ids.js'
 import type { Result } from '../kv/sessions.js'
 import type { Request, Response } from '../protocol/request.js'
 import type { RaftMessage } from '../raft/types.js'
@@ -14,6 +14,7 @@ export type ConsensusMessage =
   | ForwardRefused
   | Query
   | QueryReply
+  | ReadIndex
   | Removed
 
 /** Writes on their way to the leader, in the order in which they are to take effect. */
@@ -68,6 +69,16 @@ export interface QueryReply {
   readonly kind: 'query-reply'
   readonly id: number
   readonly response: Response
+}
+
+/**
+ * The answer to a read is large, and whoever asked holds it, too: it reads by itself once it has applied `index`,
+ * and reads no less than the leader would have. So what many slow clients ask for does not fill the channel.
+ */
+export interface ReadIndex {
+  readonly kind: 'read-index'
+  readonly id: number
+  readonly index: LogIndex
 }
 
 /** Tells its receiver that it is not a member any more. */

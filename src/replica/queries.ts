@@ -3,7 +3,7 @@
  * and, while this node leads, those of other nodes. All of them may be asked again without harm, so they
  * simply are, when the leader changes or stays silent.
  */
-import type { Member, NodeId, RequestId, Term } from '../base/ids.js'
+import type { LogIndex, Member, NodeId, RequestId, Term } from '../base/ids.js'
 import type { Random } from '../base/random.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
 import type { To } from './contract.js'
@@ -27,6 +27,12 @@ interface Question {
   asked: number
 }
 
+/** A read that may be served from a table in which `index` is applied. */
+interface ReadyQuestion {
+  readonly question: Question
+  readonly index: LogIndex
+}
+
 /** Foreign questions a leader holds at most; further ones are dropped, and will be asked again. */
 const foreignMax = 100_000
 /** Questions of this node's clients that wait at most. */
@@ -41,8 +47,8 @@ export class Queries {
   readonly #transfers = new Set<Question>()
   /** Not sent or begun under the present leader, oldest first. */
   #waiting: Question[] = []
-  /** Begun reads that wait until their index is applied. */
-  #awaiting: { readonly question: Question; readonly index: number }[] = []
+  /** Reads that may be served here once their index is applied. */
+  #awaiting: ReadyQuestion[] = []
   /** The term for whose leader the questions that do not wait were sent; undefined while this node leads. */
   #sentInTerm: Term | undefined
   #resendAtTick = Number.POSITIVE_INFINITY
@@ -120,17 +126,17 @@ export class Queries {
     return waiting
   }
 
-  /** The round of a read was answered: it may be served once `index` is applied. */
-  await(token: number, index: number): void {
+  /** The round of a read was answered, here or at the leader: it may be served once `index` is applied. */
+  await(token: number, index: LogIndex): void {
     const question = this.#questions.get(token)
     if (question !== undefined) this.#awaiting.push({ question, index })
   }
 
-  takeReady(applied: number): readonly Question[] {
+  takeReady(applied: LogIndex): readonly ReadyQuestion[] {
     if (this.#awaiting.length === 0) return []
     const ready = this.#awaiting.filter(({ index }) => index <= applied)
     if (ready.length > 0) this.#awaiting = this.#awaiting.filter(({ index }) => index > applied)
-    return ready.map(({ question }) => question)
+    return ready
   }
 
   /** Answers a question that this node, as the leader, has worked on. */
@@ -142,6 +148,23 @@ export class Queries {
       outgoing.push({ to: origin.node, message: { kind: 'query-reply', id: origin.id, response } })
       this.#drop(question)
     } else this.settle(token, response)
+  }
+
+  /** The same for a read that is ready; a large answer is left to the node that asked. */
+  finishRead(
+    { question, index }: ReadyQuestion,
+    response: Response,
+    carriedBytesMax: number,
+    outgoing: To<ConsensusMessage>[],
+  ): void {
+    const { token, origin } = question
+    const isLarge = origin.kind === 'peer' && responseBytes(response) > carriedBytesMax
+    if (!isLarge || !this.#questions.has(token)) {
+      this.finish(token, response, outgoing)
+      return
+    }
+    outgoing.push({ to: origin.node, message: { kind: 'read-index', id: origin.id, index } })
+    this.#drop(question)
   }
 
   /** The leader answered. */
@@ -210,6 +233,13 @@ export class Queries {
     const at = this.#waiting.indexOf(question)
     if (at >= 0) this.#waiting.splice(at, 1)
   }
+}
+
+/** About how much an answer takes in a message. */
+function responseBytes(response: Response): number {
+  if (response.kind === 'value') return response.value.length
+  if (response.kind !== 'keys') return 0
+  return response.keys.reduce((total, key) => total + key.length, 0)
 }
 
 /** A repeated removal that finds nobody to remove was carried out the first time. */

@@ -300,6 +300,19 @@ export function tableContract(open: () => TableUnderTest): void {
       expect([all(), get('a'), meta(), table.count()]).to.deep.equal([['a', 'c'], '2', 'after', 2])
     })
 
+    it('waits for a checkpoint that is under way', async () => {
+      const told: string[] = []
+      table.beginSnapshot()
+      table.addSnapshotRows([row('a', '1')])
+      set('old', '1')
+      const checkpointed = checkpoint('checkpoint').then(() => told.push('checkpoint'))
+      const finished = finishSnapshot('snapshot').then(() => told.push('snapshot'))
+      await Promise.all([checkpointed, finished])
+      expect(told).to.deep.equal(['checkpoint', 'snapshot'])
+      reopen()
+      expect([all(), meta()]).to.deep.equal([['a'], 'snapshot'])
+    })
+
     it('leaves an open view of what it replaced as it was', async () => {
       set('old', '1')
       await checkpoint('old')

@@ -4,11 +4,13 @@
  * that answers clients, so that the page cannot promise what a node does not say.
  */
 import { logIndex, nodeId, term } from '../../src/base/ids.js'
+import { namedWriteExpiryMs, namedWritesMax } from '../../src/kv/named-writes.js'
+import { readConfig } from '../../src/node/config.js'
 import { flags } from '../../src/node/flags.js'
-import { environmentName, type SettingRow, type SettingTable } from '../../src/node/settings.js'
+import { environmentName, SettingError, type SettingRow, type SettingTable } from '../../src/node/settings.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { keysPerPageMax } from '../../src/protocol/command.js'
-import { type CommandRow, commandRow, isFor, usage, type Verb, verbs } from '../../src/protocol/commands.js'
+import { commandRow, isFor, usage, type Verb, verbs } from '../../src/protocol/commands.js'
 import { errors } from '../../src/protocol/errors.js'
 import { parseJson } from '../../src/protocol/json.js'
 import { jsonFailure, jsonReply } from '../../src/protocol/json-reply.js'
@@ -34,6 +36,8 @@ export function surfacePage(): string {
     '',
     ...verbsShown.flatMap(optionTable),
     '### Replies',
+    '',
+    repliesExplained,
     '',
     ...session(textExamples.map(([line, response]) => [line, textReply(line, response)])),
     '',
@@ -84,14 +88,19 @@ where its client port is 5000, else as \`<host>:<port>\`; a reply to a command r
 A connection whose first line looks like HTTP is closed before anything is carried out, so that no web page can talk
 to the database through a browser.`
 
+const repliesExplained = `Each of these stands for itself; they are not one session.`
+
 const whileNoLeader = `While a new leader is elected, requests wait and are then carried out as if nothing had happened. Only
 when there is still none after \`--request-timeout\` does the client see an error.`
 
 const jsonDialect = `One object a line. \`op\` is a command, in the table above or \`heartbeat\`; its words and options are fields of
 the same names (\`node\` names a node). A reply is one line with the \`id\` of its request, and may overtake others.
-A value that is not UTF-8 travels as \`valueBase64\`. A write may be named, \`"request": "<uuid>"\`: repeating it then
-gives the first answer again, within the stated memory (see operating.md). \`definite\` is the second column of the
-table of errors below. Addresses are in full, \`<host>:<port>\`.`
+A value that is not UTF-8 travels as \`valueBase64\`. Addresses are in full, \`<host>:<port>\`. \`definite\` says whether
+the request certainly did nothing; see the table of errors below.
+
+A write may be named, \`"request": "<uuid>"\`. Repeating it, at any node, then does nothing and gives the first answer
+again, as long as it is remembered: for ${namedWriteExpiryMs / 60_000} minutes, and among the last ${namedWritesMax.toLocaleString('en')} named writes. A repeat
+that comes later is a new write.`
 
 const errorsExplained = `In the text dialect an error is a line \`ERROR: \` and the text; in JSON \`code\`, \`message\`, \`definite\` and the
 \`details\` that were filled in. Where the second column says "nothing", the request certainly did nothing, and sending
@@ -222,14 +231,34 @@ function flagTable(settings: SettingTable): string[] {
   const rows = Object.entries(settings).map(([name, row]) => {
     const flag = code(row.value === undefined ? `--${name}` : `--${name} ${row.value}`)
     const variable = row.only === 'flag' ? '' : code(environmentName(name))
-    return [flag, variable, defaultShown(row), `${row.summary}.`, row.reason]
+    return [flag, variable, defaultShown(row), `${row.summary}.${availability(name)}`, row.reason]
   })
   return table(['flag', 'environment', 'default', 'does', 'why that default'], rows)
 }
 
+/** Settings that belong to the other engine are known, so that they can be refused by name. */
+function availability(flag: string): string {
+  const sample = ringSettings.get(flag)
+  if (sample === undefined) return ''
+  try {
+    readConfig({ argv: [`--${flag}=${sample}`], env: {} })
+    return ''
+  } catch (error) {
+    if (!(error instanceof SettingError) || error.problem !== 'not-available') throw error
+    return sample === 'ring' ? ' ring is not available in this version.' : ' Not available in this version.'
+  }
+}
+
+const ringSettings: ReadonlyMap<string, string> = new Map([
+  ['engine', 'ring'],
+  ['replication-factor', '3'],
+  ['evict', 'true'],
+])
+
 function defaultShown(row: SettingRow<unknown>): string {
-  if (row.defaultShown !== undefined) return row.defaultShown
-  return row.default === undefined ? '' : `${row.default}${row.unit === undefined ? '' : ` ${row.unit}`}`
+  const unit = row.unit === undefined ? '' : ` ${row.unit}`
+  const shown = row.defaultShown ?? (row.default === undefined ? '' : row.default + unit)
+  return shown === '' ? '' : code(shown)
 }
 
 function textReply(line: string, response: Response): string {

@@ -115,11 +115,12 @@ describe('the peer channel over TCP', () => {
       ada.send(ben, 'hello')
       return false
     })
+    const exited = once(child, 'exit')
     const start = performance.now()
     child.kill('SIGKILL')
     await eventually(() => ada.of('disconnected').length > 0)
     console.log(`        told of the kill after ${(performance.now() - start).toFixed(1)} ms`)
-    await once(child, 'exit')
+    await exited
     expect(ada.of('disconnected')).to.deep.equal([{ kind: 'disconnected', node: ben.id }])
   })
 

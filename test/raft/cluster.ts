@@ -27,8 +27,8 @@ export class Cluster {
   readonly #manual = new Set<NodeId>()
   #groups: readonly (readonly NodeId[])[] = []
   #lines: string[] = []
-  /** The last sent message's line so far, to which further receivers of the same are added. */
-  #sending: { readonly from: NodeId; to: string; readonly text: string } | undefined
+  /** The last sent message, to which further receivers of the same are added. */
+  #sending: { readonly from: NodeId; readonly receivers: string[]; readonly text: string } | undefined
   /** The living ones. */
   readonly nodes = new Map<NodeId, SimulatedNode>()
   /** What is on its way, oldest first. */
@@ -120,13 +120,11 @@ export class Cluster {
   }
 
   tell(line: string): void {
-    this.#endSending()
     this.#lines.push(line)
   }
 
   /** Everything that happened since the last call. */
   takeLines(): string[] {
-    this.#endSending()
     const lines = this.#lines
     this.#lines = []
     return lines
@@ -183,20 +181,23 @@ export class Cluster {
       this.#invariants.checkMessage(node, to, message)
       const isLost = !this.isConnected(node.id, to)
       if (!isLost) this.letters.push({ from: node.id, to, message })
-      const text = `${renderMessage(message)}${isLost ? ' (lost)' : ''}`
-      if (this.#sending?.from === node.id && this.#sending.text === text) this.#sending.to += ` ${to}`
-      else {
+      const text = renderMessage(message)
+      const receiver = isLost ? `${to}(lost)` : to
+      if (this.#sending?.text === text && !this.#sending.receivers.includes(receiver)) {
+        this.#sending.receivers.push(receiver)
+      } else {
         this.#endSending()
-        this.#sending = { from: node.id, to, text }
+        this.#sending = { from: node.id, receivers: [receiver], text }
       }
     }
+    this.#endSending()
   }
 
   #endSending(): void {
     if (this.#sending === undefined) return
-    const { from, to, text } = this.#sending
+    const { from, receivers, text } = this.#sending
     this.#sending = undefined
-    this.#lines.push(`${from} -> ${to} ${text}`)
+    this.#lines.push(`${from} -> ${receivers.join(' ')} ${text}`)
   }
 
   #reportState(node: SimulatedNode): void {

@@ -29,6 +29,8 @@ export class NodeDisk {
   #records: SavedRecord[] = []
   /** The snapshot that is being received. */
   #building: string[] = []
+  /** Snapshots that are being sent and not closed. */
+  openSnapshots = 0
 
   /** The disk of a node whose log begins with `configuration` in force. */
   constructor(configuration: Configuration) {
@@ -87,6 +89,7 @@ export class NodeDisk {
     const { position, configuration, rows } = this.#table
     if (position.index === 0) return undefined
     let sent = 0
+    this.openSnapshots++
     return {
       ...position,
       next: () => {
@@ -95,7 +98,9 @@ export class NodeDisk {
         const meta = sent < rows.length ? undefined : encodeMeta(position, configuration)
         return { data: Buffer.from(JSON.stringify(piece)), meta }
       },
-      close: () => undefined,
+      close: () => {
+        this.openSnapshots--
+      },
     }
   }
 }

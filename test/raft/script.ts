@@ -11,6 +11,7 @@ import { withLearner, without, withVoter } from '../../src/raft/configuration.js
 import type { Configuration } from '../../src/raft/types.js'
 import { Cluster, describe, describeRole, type Letter, named } from './cluster.js'
 import { renderEntries, renderMembers, renderPosition } from './render.js'
+import { options } from './simulated-node.js'
 
 /** A command's words after its name. */
 type Command = (play: Play, ...words: string[]) => void
@@ -20,11 +21,13 @@ interface Play {
   readonly cluster: Cluster
   /** Letters that the network keeps a second copy of. */
   copies: Letter[]
+  /** Whether the cluster reads by lease. */
+  isLease: boolean
 }
 
 /** Plays a script and returns it with what really happened below each command. */
 export function runScript(name: string, text: string): string {
-  const play: Play = { cluster: new Cluster(name), copies: [] }
+  const play: Play = { cluster: new Cluster(name), copies: [], isLease: false }
   const written: string[] = []
   for (const line of text.split('\n')) {
     if (line.startsWith('#')) {
@@ -32,29 +35,37 @@ export function runScript(name: string, text: string): string {
       written.push(line)
     } else if (line.startsWith('> ')) {
       if (written.length > 0 && !written.at(-1)?.startsWith('#')) written.push('')
-      written.push(line, ...carryOut(play, line.slice(2)))
+      written.push(line)
+      try {
+        carryOut(play, line.slice(2))
+      } catch (error) {
+        written.push(...play.cluster.takeLines())
+        throw new Error(`${String(error)} in ${name}:\n${written.join('\n')}`, { cause: error })
+      }
+      written.push(...play.cluster.takeLines())
     }
   }
   return `${written.join('\n')}\n`
 }
 
-function carryOut(play: Play, line: string): string[] {
+function carryOut(play: Play, line: string): void {
   const [name = '', ...words] = line.split(' ').filter(word => word !== '')
   const command = present(commands[name], `a command ${name}`)
   command(play, ...words)
-  return play.cluster.takeLines()
 }
 
 const commands: Readonly<Record<string, Command>> = {
   /** `nodes 1 2 3`: starts nodes that all vote; `nodes lease 1 2 3`: in a cluster that reads by lease. */
-  nodes: ({ cluster }, ...words) => {
-    const isLease = words[0] === 'lease'
-    cluster.found((isLease ? words.slice(1) : words).map(named), isLease ? 'lease' : 'linearizable')
+  nodes: (play, ...words) => {
+    play.isLease = words[0] === 'lease'
+    const ids = (play.isLease ? words.slice(1) : words).map(named)
+    play.cluster.found(ids, play.isLease ? 'lease' : 'linearizable')
   },
   /** `waiting 4`: starts a node that waits to be told of a cluster. */
   waiting: ({ cluster }, id) => cluster.startWaiting(node(id)),
   /** `elect 1`: lets 1 become leader, told by its outcome alone. */
   elect: (play, id) => {
+    if (play.isLease) wait(play.cluster, node(id))
     campaign(play.cluster, node(id))
     deliverAll(play.cluster)
     play.cluster.takeLines()
@@ -62,7 +73,7 @@ const commands: Readonly<Record<string, Command>> = {
   },
   /** `write 1 x=1 y=2`: proposes and delivers, told by its outcome alone. */
   write: (play, id, ...writes) => {
-    for (const write of writes) propose(play.cluster, node(id), write)
+    propose(play.cluster, node(id), writes)
     deliverAll(play.cluster)
     beat(play.cluster, node(id))
     play.cluster.takeLines()
@@ -80,14 +91,14 @@ const commands: Readonly<Record<string, Command>> = {
   },
   /** `heartbeat 1`: time passes until the leader has sent its next heartbeat. */
   heartbeat: ({ cluster }, id) => beat(cluster, node(id)),
-  /** `deliver`: everything, until nothing is on its way; `deliver 1->2`: what waits there now. */
-  deliver: ({ cluster }, link) => {
+  /** `deliver`: everything, until nothing is on its way; `deliver 1->2`: what waits there now, or the first `1`. */
+  deliver: ({ cluster }, link, count) => {
     if (link === undefined) deliverAll(cluster)
-    else for (const letter of take(cluster, link)) cluster.deliver(letter)
+    else for (const letter of take(cluster, link, Number(count ?? cluster.letters.length))) cluster.deliver(letter)
   },
   /** `drop 1->2`: what waits there is lost. */
   drop: ({ cluster }, link) => {
-    take(cluster, link)
+    take(cluster, link, cluster.letters.length)
   },
   /** `copy 1->2`: what waits there will come a second time. */
   copy: ({ cluster, copies }, link) => {
@@ -98,13 +109,14 @@ const commands: Readonly<Record<string, Command>> = {
     for (const letter of play.copies) play.cluster.deliver(letter)
     play.copies = []
   },
-  /** `waits`: what is on its way. */
+  /** `auto-save off 2`: its flushes end only when told to; without a name: those of all nodes. */
   'auto-save': ({ cluster }, state, ...ids) => {
     cluster.setAutoSave(ids.length > 0 ? ids.map(named) : [...cluster.nodes.keys()], state === 'on')
   },
   /** `save 1`: its flush ends. */
   save: ({ cluster }, id) => cluster.finishFlush(node(id)),
-  propose: ({ cluster }, id, write) => propose(cluster, node(id), present(write, 'what to write')),
+  /** `propose 1 x=1 y=2`: all in one turn. */
+  propose: ({ cluster }, id, ...writes) => propose(cluster, node(id), writes),
   /** `read 1 7`: a linearizable read, named by a number. */
   read: ({ cluster }, id, token) => cluster.read(node(id), Number(token)),
   /** `partition 1 | 2 3` */
@@ -134,11 +146,14 @@ const commands: Readonly<Record<string, Command>> = {
   log: ({ cluster }, id) => {
     const { log } = cluster.node(node(id)).raft.view
     const entries = log.slice(logIndex(log.base.index + 1), Number.POSITIVE_INFINITY)
-    const begin = log.base.index === 0 ? '' : `begins after ${renderPosition(log.base)}: `
-    cluster.tell(`${id} log: ${begin}${renderEntries(entries)}`)
+    const begin = log.base.index === 0 ? '' : `after ${renderPosition(log.base)}: `
+    cluster.tell(`${id} log: ${begin}${renderEntries(entries) || 'nothing'}`)
   },
   /** `table 1`: the writes it has applied. */
   table: ({ cluster }, id) => cluster.tell(`${id} table: ${cluster.node(node(id)).rows.join(' ')}`),
+  /** `views 1`: how many checkpoints it holds still for snapshots on their way. */
+  views: ({ cluster }, id) =>
+    cluster.tell(`${id} holds ${cluster.node(node(id)).disk.openSnapshots} checkpoints for snapshots`),
   members: ({ cluster }, id) => {
     cluster.tell(`${id} knows as members: ${renderMembers(cluster.node(node(id)).raft.view.configuration)}`)
   },
@@ -159,6 +174,14 @@ function campaign(cluster: Cluster, id: NodeId): void {
   cluster.do(id, ({ raft }) => raft.tick(raft.view.electionAtTick - raft.view.tick))
 }
 
+/** Lets the time pass for which the other voters have promised their vote to nobody. */
+function wait(cluster: Cluster, candidate: NodeId): void {
+  for (const id of cluster.nodes.keys()) {
+    if (id !== candidate) cluster.do(id, ({ raft }) => raft.tick(options.electionTicks + 1))
+  }
+  cluster.letters.length = 0
+}
+
 function beat(cluster: Cluster, id: NodeId): void {
   const { raft } = cluster.node(id)
   if (raft.role.kind !== 'leader') return
@@ -167,9 +190,11 @@ function beat(cluster: Cluster, id: NodeId): void {
   deliverAll(cluster)
 }
 
-function propose(cluster: Cluster, id: NodeId, write: string): void {
+function propose(cluster: Cluster, id: NodeId, writes: readonly string[]): void {
   cluster.do(id, ({ raft }) => {
-    if (raft.propose(Buffer.from(write)) === undefined) cluster.tell(`${id} refuses ${write}`)
+    for (const write of writes) {
+      if (raft.propose(Buffer.from(write)) === undefined) cluster.tell(`${id} refuses ${write}`)
+    }
   })
 }
 
@@ -190,10 +215,10 @@ function deliverAll(cluster: Cluster): void {
   }
 }
 
-/** Takes what waits on a link off the network. */
-function take(cluster: Cluster, link: string | undefined): Letter[] {
-  const taken = cluster.letters.filter(letter => isOn(letter, link))
-  const left = cluster.letters.filter(letter => !isOn(letter, link))
+/** Takes the first letters that wait on a link off the network. */
+function take(cluster: Cluster, link: string | undefined, count: number): Letter[] {
+  const taken = cluster.letters.filter(letter => isOn(letter, link)).slice(0, count)
+  const left = cluster.letters.filter(letter => !taken.includes(letter))
   cluster.letters.splice(0, cluster.letters.length, ...left)
   return taken
 }

@@ -39,6 +39,8 @@ export interface ClientWorld {
   nodes(): readonly SimulatedNode[]
   /** A client was told that a write happened, at this place of the log. */
   onAcknowledged(client: string, version: number): void
+  /** Whether there may be one more write of unknown outcome. */
+  mayBeUnclear(): boolean
   /** A client gives a connection up that has been silent for this long. */
   readonly patienceMs: number
 }
@@ -80,6 +82,7 @@ export class SimulatedClient {
   #connection: ClientConnection | undefined
   #connections = 0
   #values = 0
+  #restUntilMs = 0
 
   /** `mayAsk` is asked before each request, and counts it if it says yes. */
   constructor(name: string, shared: ClientWorld, options: ClientOptions, mayAsk: () => boolean) {
@@ -102,7 +105,7 @@ export class SimulatedClient {
   }
 
   #ask(): void {
-    const connection = this.#usableConnection()
+    const connection = this.#shared.world.nowMs() < this.#restUntilMs ? undefined : this.#usableConnection()
     if (connection === undefined) {
       this.#shared.world.after(reconnectMs, () => this.#ask())
       return
@@ -242,6 +245,8 @@ export class SimulatedClient {
   #close(connection: ClientConnection): void {
     if (connection.isClosed) return
     const { world, recorder } = this.#shared
+    // A client that lost patience takes a rest before it goes on.
+    if (connection.unanswered.size > 0) this.#restUntilMs = world.nowMs() + this.#shared.patienceMs / 2
     for (const { id, action } of connection.unanswered.values()) {
       recorder.returned(id, { kind: 'unknown' })
       world.note(this.#name, `gives up #${id}`)
@@ -260,10 +265,12 @@ export class SimulatedClient {
 
   #nextAction(): Action {
     const random = this.#random
-    const repeated = random.chance(0.5) ? this.#toRepeat.shift() : undefined
+    const mayRepeat = random.chance(0.5) && this.#shared.mayBeUnclear()
+    const repeated = mayRepeat ? this.#toRepeat.shift() : undefined
     if (repeated !== undefined) return repeated
     const key = `k${random.below(this.#options.keys)}`
-    if (random.chance(this.#options.reads)) return { op: 'get', key }
+    // Too many open questions would make the history impossible to judge; reads leave none.
+    if (random.chance(this.#options.reads) || !this.#shared.mayBeUnclear()) return { op: 'get', key }
     const value = `${this.#name}-${++this.#values}`.padEnd(this.#options.valueBytes, '.')
     switch (random.below(6)) {
       case 0:

@@ -95,6 +95,11 @@ export class Connection {
     return this.from.name === name || this.to.name === name
   }
 
+  /** It is broken; both sides know, or will hear of it in a moment. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   /** One of its ends is gone, though the other one may not know it. */
   isDead(): boolean {
     return this.#closer !== undefined || !this.from.isAlive() || !this.to.isAlive()

@@ -77,6 +77,8 @@ export class HistoryRecorder {
   readonly #options: RecorderOptions
   readonly #operations: Operation[] = []
   #lines = 0
+  /** Writes that have no known outcome: not answered yet, or never to be. */
+  unclearWrites = 0
 
   constructor(options: RecorderOptions = {}) {
     this.#options = options
@@ -87,6 +89,7 @@ export class HistoryRecorder {
     const id = this.#operations.length
     const calledAt = this.#record({ kind: 'call', id, client, connection, at: this.#now(), action })
     const outcome: Outcome = { kind: 'unknown' }
+    if (action.op !== 'get') this.unclearWrites++
     this.#operations.push({ id, client, connection, action, calledAt, returnedAt: Infinity, outcome })
     return id
   }
@@ -94,7 +97,9 @@ export class HistoryRecorder {
   /** Notes the answer to a question, which is to have one answer at most. */
   returned(id: number, outcome: Outcome): void {
     const line = this.#record({ kind: 'return', id, at: this.#now(), outcome })
-    this.#operations[id] = answered(this.#operations[id], line, outcome)
+    const operation = answered(this.#operations[id], line, outcome)
+    this.#operations[id] = operation
+    if (operation.action.op !== 'get' && outcome.kind !== 'unknown') this.unclearWrites--
   }
 
   /** All that was recorded so far; what has no answer has an unknown outcome. */

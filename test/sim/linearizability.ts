@@ -4,7 +4,9 @@
  *
  * Linearizability is local, so each key is judged by itself, as a register (register.ts). The search is that
  * of Wing and Gong with the memory of Lowe ("Testing for linearizability", 2017): depth first, one operation
- * at a time, never twice into the same configuration.
+ * at a time, never twice into the same configuration. What changes nothing is placed as soon as it can be,
+ * without a choice. Writes whose versions were told are placed in the order of these, and not before everybody
+ * who saw the version before.
  *
  * Operations of unknown outcome are what makes it hard, because each of them doubles what can be. So they are
  * tried last and only where they may help, one of those that are all the same stands for the others, and a
@@ -68,9 +70,17 @@ interface Candidate {
   /** Its number among those of known outcome, or among those of unknown outcome, by the time of the question. */
   readonly number: number
   readonly isKnown: boolean
+  /** It was answered with an unknown outcome, or not at all. */
+  readonly isDoubtful: boolean
   /** Of unknown outcome, and nobody saw what it wrote. */
   readonly isUnseen: boolean
   placed: boolean
+  /** The version it was told to have written. */
+  readonly version: number | undefined
+  /** The version that was there when it took effect, as its answer tells. */
+  readonly observed: number | undefined
+  /** Once it is placed, some operation of unknown outcome may not be. */
+  isBlocking: boolean
   /** Operations of known outcome asked before it on its connection, which must be placed before it. */
   readonly before: Candidate[]
   /** Operations asked after it on its connection: once one of them is placed, it may not be. */
@@ -91,6 +101,8 @@ interface Moment {
 /** What must be put back when a choice is taken back. */
 interface Choice {
   readonly candidate: Candidate
+  /** Nothing else is worth trying in its place. */
+  readonly isForced: boolean
   readonly register: Register
   readonly highest: number
   readonly used: bigint
@@ -124,6 +136,11 @@ class Search {
   /** One bit for each unknown operation that is placed. */
   #used = 0n
   #placed = 0
+  /** Known writes in the order of their versions, and how many of them are placed. */
+  readonly #versioned: Candidate[]
+  #versionedPlaced = 0
+  /** How many known operations that observed a version are not placed yet, by version. */
+  readonly #observers = new Map<number, number>()
   /** How many known operations were placed at best. */
   mostPlaced = 0
   steps = 0
@@ -132,7 +149,7 @@ class Search {
 
   constructor(unsettled: readonly Operation[], stepsMax: number) {
     this.#stepsMax = stepsMax
-    const { operations, oddities, unseen } = settle(unsettled)
+    const { operations, oddities, doubtful, unseen } = settle(unsettled)
     this.#oddities = oddities
     const connections = new Map<string, Candidate[]>()
     for (const operation of [...operations].sort((one, other) => one.calledAt - other.calledAt)) {
@@ -145,8 +162,12 @@ class Search {
         action: isUnseen && 'value' in action ? { ...action, value: '' } : action,
         number: group.length,
         isKnown,
+        isDoubtful: doubtful.has(operation.id),
         isUnseen,
         placed: false,
+        version: writtenVersion(operation),
+        observed: observedVersion(operation),
+        isBlocking: false,
         before: [],
         after: [],
         twin: undefined,
@@ -159,6 +180,9 @@ class Search {
       followOn(earlier, candidate)
     }
     linkTwins(this.#unknown)
+    this.#versioned = this.#known.filter(({ version }) => version !== undefined)
+    this.#versioned.sort((one, other) => (one.version ?? 0) - (other.version ?? 0))
+    for (const { observed } of this.#known) this.#countObserver(observed, 1)
     this.#linkMoments()
   }
 
@@ -184,7 +208,7 @@ class Search {
         nextUnknown = 0
         continue
       }
-      const taken = this.#takeBack()
+      const taken = this.#takeBackChoice()
       if (taken === undefined) return 'exhausted'
       moment = taken.isKnown ? this.#questions[taken.number]?.next : this.#firstAnswer()
       nextUnknown = taken.isKnown ? 0 : taken.number + 1
@@ -195,7 +219,9 @@ class Search {
   /** What was placed last, and what could not be placed behind it. */
   describe(): string[] {
     const { exists, value, version, isExact } = this.#register
-    const stored = exists ? `'${shorten(value)}' (version ${isExact ? '' : 'at least '}${version})` : 'nothing'
+    const stored = exists
+      ? `'${shorten(value)}' (version ${isExact ? '' : 'at least '}${version})`
+      : 'nothing'
     const lines = [
       `${this.#placed} of ${this.#known.length} operations can be put in order; the last of them:`,
     ]
@@ -208,7 +234,10 @@ class Search {
       if (moment.candidate !== undefined) waiting.push(moment.candidate.operation)
     }
     waiting.sort((one, other) => one.returnedAt - other.returnedAt)
-    return [...lines, ...waiting.map(operation => `  ${describeOperation(operation)}`)]
+    lines.push(...waiting.map(operation => `  ${describeOperation(operation)}`))
+    const bound = this.#known.filter(({ placed, observed }) => isExact && !placed && observed === version)
+    if (bound.length > 0) lines.push(`because these saw version ${version} and have not come yet:`)
+    return [...lines, ...bound.map(({ operation }) => `  ${describeOperation(operation)}`)]
   }
 
   /** Lets a candidate take effect now, unless it cannot, or that leads to where the search has been. */
@@ -220,12 +249,22 @@ class Search {
     if (this.#wasPossibleBefore(candidate)) return false
     const register = carryOut(this.#register, candidate.action, operation.outcome)
     if (register === undefined) return false
+    const isChange = register !== this.#register
+    if (isChange && this.#comesTooEarly(candidate)) return false
 
-    this.#choices.push({ candidate, register: this.#register, highest: this.#highest, used: this.#used })
+    this.#choices.push({
+      candidate,
+      isForced: !isChange && candidate.isKnown && !candidate.isBlocking,
+      register: this.#register,
+      highest: this.#highest,
+      used: this.#used,
+    })
     candidate.placed = true
     this.#register = register
     if (candidate.isKnown) {
       this.#placed++
+      if (candidate.version !== undefined) this.#versionedPlaced++
+      this.#countObserver(candidate.observed, -1)
       this.#highest = Math.max(this.#highest, candidate.number)
       this.#unlink(candidate.number)
     } else {
@@ -241,8 +280,7 @@ class Search {
 
   /** A write that nobody saw, on a key that exists anyway: only an odd version could be explained by it. */
   #isPointless(candidate: Candidate): boolean {
-    if (!candidate.isUnseen || !this.#register.exists || candidate.action.op === 'delete')
-      return false
+    if (!candidate.isUnseen || !this.#register.exists || candidate.action.op === 'delete') return false
     for (let moment = this.#head.next; moment !== undefined && !moment.isAnswer; moment = moment.next) {
       if (moment.candidate !== undefined && this.#oddities.has(moment.candidate.operation.id)) return false
     }
@@ -259,6 +297,30 @@ class Search {
     return carryOut(last.register, candidate.action, candidate.operation.outcome) !== undefined
   }
 
+  /** Whether a change would leave behind somebody who must have come before it. */
+  #comesTooEarly(candidate: Candidate): boolean {
+    if (candidate.version !== undefined && this.#versioned[this.#versionedPlaced] !== candidate) return true
+    const { isExact, version } = this.#register
+    if (!isExact) return false
+    const observers = this.#observers.get(version) ?? 0
+    return observers > (candidate.isKnown && candidate.observed === version ? 1 : 0)
+  }
+
+  #countObserver(version: number | undefined, by: number): void {
+    if (version !== undefined) this.#observers.set(version, (this.#observers.get(version) ?? 0) + by)
+  }
+
+  /** Takes back the last choice that had alternatives; undefined if there is none. */
+  #takeBackChoice(): Candidate | undefined {
+    let isForced = true
+    let taken: Candidate | undefined
+    while (isForced) {
+      isForced = this.#choices.at(-1)?.isForced === true
+      taken = this.#takeBack()
+    }
+    return taken
+  }
+
   /** Takes the last choice back; undefined if there is none. */
   #takeBack(): Candidate | undefined {
     const choice = this.#choices.pop()
@@ -270,6 +332,8 @@ class Search {
     this.#used = used
     if (candidate.isKnown) {
       this.#placed--
+      if (candidate.version !== undefined) this.#versionedPlaced--
+      this.#countObserver(candidate.observed, 1)
       this.#relink(candidate.number)
     }
     return candidate
@@ -357,19 +421,34 @@ const shownOperations = 12
 /**
  * Notes what the order of a connection asks of its next operation and of the `earlier` ones. Writes keep their
  * order, and so do a read and a write; reads that are under way together may change places, because one of
- * them may have to be asked again. An operation of unknown outcome comes in its place, if at all.
+ * them may have to be asked again. A write of unknown outcome comes before later writes, if at all; a later
+ * read may have been carried out after it was given up, and before it happened nevertheless.
  */
 function followOn(earlier: Candidate[], candidate: Candidate): void {
   for (let position = earlier.length - 1; position >= 0; position--) {
     const other = earlier[position]
     if (other === undefined) break
-    const areReads = isRead(other) && isRead(candidate)
-    if (other.isKnown && !areReads) candidate.before.push(other)
-    if (!other.isKnown) other.after.push(candidate)
+    if (isRead(candidate) && (isRead(other) || other.isDoubtful)) continue
+    if (other.isKnown) candidate.before.push(other)
+    else {
+      other.after.push(candidate)
+      candidate.isBlocking = true
+    }
     // What stands before a known write is bound by it already.
     if (other.isKnown && !isRead(other)) break
   }
   earlier.push(candidate)
+}
+
+function writtenVersion({ action, outcome }: Operation): number | undefined {
+  return action.op !== 'delete' && outcome.kind === 'written' ? outcome.version : undefined
+}
+
+function observedVersion({ action, outcome }: Operation): number | undefined {
+  if (outcome.kind === 'value') return outcome.version
+  if (outcome.kind === 'mismatch') return outcome.current
+  const isSwap = action.op === 'cas' && outcome.kind === 'written' && action.version !== 0
+  return isSwap ? action.version : undefined
 }
 
 function isRead(candidate: Candidate): boolean {
@@ -384,7 +463,8 @@ function linkTwins(unknown: readonly Candidate[]): void {
   const last = new Map<string, Candidate>()
   for (const candidate of unknown) {
     const { op } = candidate.operation.action
-    if (op === 'cas' || !candidate.isUnseen || candidate.before.length > 0 || candidate.after.length > 0) continue
+    if (op === 'cas' || !candidate.isUnseen || candidate.before.length > 0 || candidate.after.length > 0)
+      continue
     candidate.twin = last.get(op)
     last.set(op, candidate)
   }

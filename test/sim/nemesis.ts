@@ -53,8 +53,11 @@ export class Nemesis {
     for (const node of this.#victims.nodes()) {
       node.disk.makeRoom()
       node.disk.failFlushes(0)
+      node.disk.powerCutAt(Number.POSITIVE_INFINITY)
       node.setFlushMs([0, 0.3])
       node.resume()
+      // A process that was asked to stop is on its way out.
+      if (node.isStopping) node.kill()
       node.start()
     }
     this.#down.clear()

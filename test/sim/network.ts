@@ -162,7 +162,7 @@ export class SimulatedNetwork {
       const answer = (): void => {
         giveUp()
         if (!isCurrent()) connection?.closedBy(endpoint.life)
-        else if (connection !== undefined) {
+        else if (connection !== undefined && !connection.isOver) {
           dialer.connection = connection
           dialer.retryDelayMs = retryDelayMinMs
         } else {

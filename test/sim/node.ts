@@ -66,6 +66,7 @@ interface Running {
   /** Who introduced itself, though this node's own log does not know it yet. */
   readonly introduced: Map<NodeId, Peer>
   configuration: Configuration | undefined
+  isStopping: boolean
 }
 
 /** Why a node cannot be started again. */
@@ -139,8 +140,9 @@ export class SimulatedNode {
     return this.#running !== undefined
   }
 
-  get isPaused(): boolean {
-    return this.#life?.isPaused() === true
+  /** It was asked to stop, and has not ended yet. */
+  get isStopping(): boolean {
+    return this.#running?.isStopping === true
   }
 
   /** Why it will never start again, if so. */
@@ -220,6 +222,7 @@ export class SimulatedNode {
     const running = this.#running
     if (running === undefined) return
     this.#world.note(this.name, 'is asked to stop')
+    running.isStopping = true
     running.life.deliver(() => running.driver.input({ kind: 'stop' }))
   }
 
@@ -293,6 +296,7 @@ export class SimulatedNode {
       transport,
       introduced: new Map(),
       configuration: undefined,
+      isStopping: false,
     }
   }
 

@@ -20,8 +20,8 @@ export interface Register {
 export const missing: Register = { exists: false, value: '', version: 0, isExact: false }
 
 /**
- * The register after `action` was carried out and answered with `outcome`, or undefined if it could not have
- * been answered so. An unknown outcome stands for an action that had an effect; where it could have none, the
+ * The register after `action` was carried out and answered with `outcome` (the same object if that changed
+ * nothing), or undefined if it could not have been answered so. An unknown outcome stands for an action that had an effect; where it could have none, the
  * answer is undefined.
  */
 export function carryOut(register: Register, action: Action, outcome: Outcome): Register | undefined {
@@ -83,6 +83,6 @@ function written(register: Register, value: string, outcome: Outcome): Register 
 /** The register once somebody was told its version, or undefined if it cannot be that one. */
 function withVersion(register: Register, version: number | undefined): Register | undefined {
   if (version === undefined) return register
-  const fits = register.isExact ? register.version === version : register.version <= version
-  return fits ? { ...register, version, isExact: true } : undefined
+  if (register.isExact) return register.version === version ? register : undefined
+  return register.version <= version ? { ...register, version, isExact: true } : undefined
 }

@@ -47,6 +47,9 @@ export function simulate(seed: string, options: RunOptions = {}): RunResult {
   return new Simulation(seed, new EventLog(options.print)).run()
 }
 
+/** Clients only read once this many writes have no known outcome. */
+const unclearWritesMax = 60
+
 class Simulation {
   readonly #seed: string
   readonly #world: World
@@ -132,6 +135,7 @@ class Simulation {
       recorder: this.#recorder,
       nodes: () => this.#nodes,
       onAcknowledged: (client: string, version: number) => this.#invariants.acknowledged(version, client),
+      mayBeUnclear: () => this.#recorder.unclearWrites < unclearWritesMax,
       patienceMs: 1.5 * requestTicks * tickMs,
     }
     const mayAsk = (): boolean => this.#clientsMayAsk && this.#asked++ < clients.operationsMax

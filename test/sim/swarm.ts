@@ -133,6 +133,7 @@ function drawReplica(random: Random, electionMs: number): ConsensusOptions {
     logKeepBytes: random.pick([0, 500, 3000]),
     applySlice: random.pick([1, 5, 1000]),
     proposedBytesMax: random.pick([2000, 100_000]),
+    carriedBytesMax: random.pick([0, 100_000]),
   }
 }
 

@@ -124,7 +124,9 @@ describe('the recovery of the journal', () => {
     const lastSave = 2
     for (const name of names) {
       const size = files.get(name)?.length ?? 0
-      for (let bit = 0; bit < size * 8; bit++) {
+      // Spares hold no records: there, some bits behind the header stand for all.
+      const step = holding.includes(name) ? 1 : 13
+      for (let bit = 0; bit < size * 8; bit += bit < 256 ? 1 : step) {
         const flipped = changed(files, name, contents => {
           contents[bit >> 3] = (contents[bit >> 3] ?? 0) ^ (1 << (bit & 7))
           return contents

@@ -1,0 +1,74 @@
+/**
+ * Things of the machine that a test needs and a machine may lack. A test that lacks one is skipped with a line
+ * that says so; where QUORATE_TEST_REQUIRE names it (`nc,ncat,socat,netns`), as the check-in run does, it fails
+ * instead, so that nothing is skipped there unnoticed.
+ */
+import { spawnSync } from 'node:child_process'
+
+/** What can be required: whether it is there, and how to get it. */
+const requirements = {
+  /** The OpenBSD netcat, which can half-close (`-N`). Others go by the same name. */
+  nc: { isThere: () => outputOf('nc', ['-h']).includes('OpenBSD'), get: 'package netcat-openbsd' },
+  ncat: { isThere: () => outputOf('ncat', ['--version']).includes('Ncat'), get: 'package ncat' },
+  socat: { isThere: () => outputOf('socat', ['-V']).includes('socat'), get: 'package socat' },
+  /** Network namespaces, made with `ip` (package iproute2), which takes root. */
+  netns: { isThere: canMakeNamespaces, get: 'root, package iproute2 and a kernel with namespaces' },
+} as const satisfies Record<string, { isThere(): boolean; get: string }>
+
+/** Something that a test may require. */
+export type Requirement = keyof typeof requirements
+
+/** The environment variable that lists what must be there, separated by commas. */
+export const requireVariable = 'QUORATE_TEST_REQUIRE'
+
+const known = new Map<Requirement, boolean>()
+
+/**
+ * Skips the test or hook whose context is given unless everything named is there; fails it if the environment
+ * says that what is missing must be there.
+ */
+export function requires(context: Mocha.Context, ...names: readonly Requirement[]): void {
+  const missing = names.filter(name => !has(name))
+  const [first] = missing
+  if (first === undefined) return
+  const said = missing.map(name => `${name} (${requirements[name].get})`).join(', ')
+  const mustBeThere = missingButRequired(missing, process.env[requireVariable])
+  if (mustBeThere.length > 0) {
+    throw new Error(`${requireVariable} names ${mustBeThere.join(', ')}, but this machine lacks ${said}`)
+  }
+  console.log(`      skipped: this machine lacks ${said}`)
+  context.skip()
+}
+
+/** Whether the machine has it; asked once. */
+export function has(name: Requirement): boolean {
+  const isThere = known.get(name) ?? requirements[name].isThere()
+  known.set(name, isThere)
+  return isThere
+}
+
+/** Which of the missing ones the variable names. Fails on a name that is none, because it would hold nothing. */
+export function missingButRequired(
+  missing: readonly Requirement[],
+  variable: string | undefined,
+): readonly Requirement[] {
+  const named = (variable ?? '').split(',').map(name => name.trim())
+  const strange = named.find(name => name !== '' && !Object.hasOwn(requirements, name))
+  if (strange !== undefined) throw new Error(`${requireVariable} names '${strange}', which is no requirement`)
+  return missing.filter(name => named.includes(name))
+}
+
+/** What a program writes, to either side; nothing if it is not there. */
+function outputOf(program: string, words: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(program, words, { encoding: 'utf8', timeout: 10_000 })
+  return `${stdout ?? ''}${stderr ?? ''}`
+}
+
+/** Makes one and takes it away again: nothing less shows that it can be done. */
+function canMakeNamespaces(): boolean {
+  const name = `quorate-probe-${process.pid}`
+  const ip = (...words: string[]) => spawnSync('ip', words, { timeout: 10_000 }).status === 0
+  if (!ip('netns', 'add', name)) return false
+  const works = ip('-n', name, 'link', 'set', 'lo', 'up')
+  return ip('netns', 'delete', name) && works
+}
