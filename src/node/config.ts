@@ -33,6 +33,8 @@ export interface NodeConfig {
   readonly join: readonly string[]
   /** The nodes to form a cluster with at the first start, in the order given; empty without `--cluster`. */
   readonly cluster: readonly string[]
+  /** The majority of its cluster is lost for good: this node goes on alone, as a new cluster. */
+  readonly forceNewCluster: boolean
   readonly electionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly requestTimeoutMs: number
@@ -110,6 +112,7 @@ function configOf(settings: Settings): NodeConfig {
     dataDirectory: resolve(settings['data-dir'] ?? `data/${settings.port}`),
     join: settings.join ?? [],
     cluster: settings.cluster ?? [],
+    forceNewCluster: settings['force-new-cluster'] === true,
     electionTimeoutMs: settings['election-timeout'],
     heartbeatIntervalMs: settings['heartbeat-interval'],
     requestTimeoutMs: settings['request-timeout'],

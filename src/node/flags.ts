@@ -65,6 +65,14 @@ export const flags = {
     reason: 'A node by itself is a cluster of one.',
     summary: 'First start: forms a cluster with these nodes, itself one of them; the same list for each',
   },
+  'force-new-cluster': {
+    is: onOff,
+    isSwitch: true,
+    only: 'flag',
+    reason: 'It gives up what only the lost nodes knew, so somebody has to say so each time.',
+    summary:
+      'The majority is lost for good: makes this node, with its data, a new cluster of one. See the docs first',
+  },
   'replication-factor': {
     is: count(1, 100),
     value: '<n>',

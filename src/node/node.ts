@@ -37,6 +37,8 @@ export interface NodeWorld {
   openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<ConsensusHost>
   /** Writes the first entry of a new cluster of these members, in the place of whatever was there. */
   writeFoundation(self: NodeId, members: readonly Member[]): Promise<void>
+  /** Appends, beside all safety, an entry to the node's log that makes it the only member of its cluster. */
+  writeLoneConfiguration(self: Member): Promise<void>
   /** Removes what belongs to other identities than this one. */
   forgetOthers(node: NodeId): void
   readonly log: Logger
@@ -164,7 +166,12 @@ export class QuorateNode implements Backend {
     // A cluster of one is founded on the spot, and so is one whose founding a crash interrupted.
     if (standing.kind === 'forming' && standing.nodes.length === 1 && standing.cluster !== undefined) {
       await this.#found(standing.cluster, [this.#self])
-    } else if (standing.kind === 'member') await this.#openHost(standing.cluster)
+    } else if (standing.kind === 'member') {
+      if (this.#config.forceNewCluster) await this.#forceNewCluster()
+      else await this.#openHost(standing.cluster)
+    } else if (this.#config.forceNewCluster) {
+      throw new Error('--force-new-cluster needs the data directory of a member of a cluster.')
+    }
     const { listenHost: host, port, lineBytesMax, connectionsMax, banner } = this.#config
     try {
       this.#server = await listenForClients(this, { host, port, lineBytesMax, connectionsMax, banner })
@@ -223,6 +230,22 @@ export class QuorateNode implements Backend {
     this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
     await this.#openHost(cluster)
     this.#world.log.info({ cluster, members: members.map(member => member.address) }, 'cluster formed')
+  }
+
+  /**
+   * The majority is lost for good, as somebody says. The new cluster's id comes first: whatever becomes of the
+   * rest, this node never again speaks to members of the old one, who may have gone on without it.
+   */
+  async #forceNewCluster(): Promise<void> {
+    const cluster = newClusterId()
+    this.#world.log.warn(
+      { cluster },
+      'FORCING A NEW CLUSTER of this node alone. Writes that only the lost nodes knew of are gone. Never start ' +
+        'nodes of the old cluster again on their old data: empty their data directories and add them.',
+    )
+    this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
+    await this.#world.writeLoneConfiguration(this.#self)
+    await this.#openHost(cluster)
   }
 
   #stand(identity: Identity): void {

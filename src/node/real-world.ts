@@ -3,10 +3,11 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../base/clock.js'
-import { logIndex, type NodeId, term } from '../base/ids.js'
+import { logIndex, type Member, type NodeId, term } from '../base/ids.js'
 import { askControl } from '../net/control-client.js'
 import { openPeerChannel } from '../net/peer-channel.js'
 import { encodeConfiguration, firstConfiguration } from '../raft/configuration.js'
+import type { Entry, ReadMode } from '../raft/types.js'
 import type { ConsensusOptions } from '../replica/consensus.js'
 import { entryRecord, stateRecord } from '../replica/saved.js'
 import type { DataDirectory } from '../storage/data-directory.js'
@@ -14,6 +15,7 @@ import { openJournal } from '../storage/journal.js'
 import { openLmdbTable } from '../storage/lmdb-table.js'
 import { realDisk } from '../storage/real-disk.js'
 import type { NodeConfig } from './config.js'
+import { openConsensusStore } from './consensus-store.js'
 import { ConsensusHost } from './host.js'
 import { plainIdentity, readIdentity } from './identity.js'
 import type { Logger } from './logger.js'
@@ -89,14 +91,42 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
     },
     writeFoundation: (node, members) => {
       rmSync(placeOf(node), { recursive: true, force: true })
-      const data = encodeConfiguration(firstConfiguration(members, config.reads))
-      const entry = { index: logIndex(1), term: term(1), kind: 'configuration', data } as const
+      const entry = configurationEntry(1, 1, members, config.reads)
       return new Promise((resolve, reject) => {
         const unexpected = { head: () => [], onDiskState: () => {}, onFailure: reject }
         const journal = openJournal(openDisk(node), { clock: realClock, ...unexpected }, () => {})
-        const records = [stateRecord({ term: term(1), votedFor: undefined }), entryRecord(entry)]
+        const records = [stateRecord({ term: entry.term, votedFor: undefined }), entryRecord(entry)]
         journal.save(records, 'inline', error => {
           journal.close()
+          if (error === undefined) resolve()
+          else reject(error)
+        })
+      })
+    },
+    writeLoneConfiguration: self => {
+      const disk = openDisk(self.id)
+      const table = openLmdbTable(placeOf(self.id))
+      return new Promise((resolve, reject) => {
+        const unexpected = { onDiskState: () => {}, onFailure: reject }
+        const {
+          store,
+          state,
+          log: raftLog,
+        } = openConsensusStore(disk, table, { clock: realClock, ...unexpected })
+        // A term of its own, so that this entry is not one that a leader of the old cluster could have made.
+        const entryTerm = Math.max(state.term, raftLog.lastTerm) + 1
+        const entry = configurationEntry(
+          raftLog.lastIndex + 1,
+          entryTerm,
+          [self],
+          raftLog.configuration.reads,
+        )
+        const saved = [
+          { kind: 'state', state: { term: entry.term, votedFor: undefined } },
+          { kind: 'entry', entry },
+        ] as const
+        store.save(saved, 'inline', error => {
+          store.close()
           if (error === undefined) resolve()
           else reject(error)
         })
@@ -109,4 +139,15 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
       }
     },
   }
+}
+
+/** An entry that makes these the members, all of them voters. */
+function configurationEntry(
+  index: number,
+  inTerm: number,
+  members: readonly Member[],
+  reads: ReadMode,
+): Entry {
+  const data = encodeConfiguration(firstConfiguration(members, reads))
+  return { index: logIndex(index), term: term(inTerm), kind: 'configuration', data }
 }

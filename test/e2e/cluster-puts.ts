@@ -107,8 +107,9 @@ export class PutLoad {
       const address = addresses[at % addresses.length] ?? ''
       const client = await textClient(address).catch(() => undefined)
       if (client !== undefined) await this.#putAll(client, address)
-      // A node that is gone refuses connections at once, and would be asked without end.
-      if (!this.#isStopping) await setTimeout(reconnectMs)
+      // A node that is gone refuses connections at once, and would be asked without end. The timer does not keep
+      // the runner alive, so that a test that fails before it stops its load does not hold it up.
+      if (!this.#isStopping) await setTimeout(reconnectMs, undefined, { ref: false })
     }
   }
 
