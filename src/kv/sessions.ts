@@ -89,10 +89,14 @@ export class Sessions {
     return [...(this.#sessions.get(session)?.results ?? [])]
   }
 
-  /** A plain value that {@link Sessions.load} reads; the same for equal sessions. */
-  save(): unknown {
-    const sessions = [...this.#sessions.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
-    return sessions.map(({ name, usedAtMs, last, results }) => [name, usedAtMs, last, [...results]])
+  /**
+   * A plain value that {@link Sessions.load} reads, the same on every node at the same place of the log: what
+   * has expired by log time `nowMs` is left out, whether this node has forgotten it yet or not.
+   */
+  save(nowMs: number): unknown {
+    const living = [...this.#sessions.values()].filter(({ name }) => this.#living(name, nowMs) !== undefined)
+    living.sort((left, right) => (left.name < right.name ? -1 : 1))
+    return living.map(({ name, usedAtMs, last, results }) => [name, usedAtMs, last, [...results]])
   }
 
   /** Replaces everything by what {@link save} gave. */

@@ -62,7 +62,7 @@ export class StateMachine {
 
   /** What belongs into a checkpoint beside the table. */
   save(): unknown {
-    return { clockMs: this.#clockMs, sessions: this.#sessions.save(), named: this.#named.save() }
+    return { clockMs: this.#clockMs, sessions: this.#sessions.save(this.#clockMs), named: this.#named.save() }
   }
 
   /** Takes over what {@link save} gave, after the table was replaced. */

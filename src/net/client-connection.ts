@@ -24,6 +24,7 @@ import {
   lingerWhileStoppingMs,
   requestBytesMax,
   unsentBytesMax,
+  windowFirst,
   windowMax,
   windowMin,
 } from './client-limits.js'
@@ -57,7 +58,7 @@ export class ClientConnection {
   #isEnding = false
   /** Whether a line with anything in it has come; the first one decides whether this is a browser. */
   #hasSpoken = false
-  #window = windowMin
+  #window = windowFirst
   /** Bytes of the lines of the requests in `#ordering`. */
   #requestBytes = 0
   /** Bytes of the answers that are there and have not left. */
@@ -269,7 +270,10 @@ export class ClientConnection {
     if (unsent + out.length < unsentBytesMax) this.#events?.writeTo(out)
     const piledUp = unsent + out.length >= unsentBytesMax
     this.#window = piledUp ? windowMin : Math.min(windowMax, this.#window + left)
-    if (out.length > 0) this.#socket.write(out.take())
+    if (out.length === 0) return
+    const isTaken = this.#socket.write(out.take())
+    // The system took it all at once, so that no `drain` will say that there is room for the rest.
+    if (isTaken && piledUp) this.#host.schedule(this)
   }
 
   /** From now on events are told, in the form of the last `watch`. */

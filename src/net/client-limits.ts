@@ -12,13 +12,16 @@ export const connectionsMaxDefault = 10_000
 export const refusedConnectionsMax = 100
 
 /**
- * Requests of one connection whose replies have not left: it begins with so many, no more lines are read. One,
- * because nothing is known yet of how large its answers are; the number doubles with each round that leaves...
+ * Requests of one connection whose replies have not left, beyond which no more lines are read. It begins with so
+ * many, since nothing is known yet of how large its answers are...
  */
-export const windowMin = 1
+export const windowFirst = 4
 
-/** ...and may have so many once its replies leave without piling up. */
+/** ...it may have so many once its replies leave without piling up... */
 export const windowMax = 256
+
+/** ...and is taken back to this when they pile up. */
+export const windowMin = 1
 
 /** Bytes of the lines of those requests; one more line is read only below this. */
 export const requestBytesMax = 1024 * 1024

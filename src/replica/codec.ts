@@ -10,7 +10,8 @@ import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '.
 import { decodeValue, encodeValue, isSessionName } from '../kv/command.js'
 import { decodeRows } from '../kv/rows.js'
 import type { Result } from '../kv/sessions.js'
-import type { Request, Response } from '../protocol/request.js'
+import { type ErrorCode, errors } from '../protocol/errors.js'
+import { failure, type Request, type Response } from '../protocol/request.js'
 import { decodeConfiguration } from '../raft/configuration.js'
 import type { AppendReply, Entry, EntryKind, MemberHealth } from '../raft/types.js'
 import type { ConsensusMessage, ForwardedWrite } from './messages.js'
@@ -93,10 +94,12 @@ class Fields {
     return value
   }
 
+  entries(): [name: string, value: unknown][] {
+    return Object.entries(this.#fields)
+  }
+
   text(name: string): string {
-    const value = this.#fields[name]
-    if (typeof value !== 'string') throw new Malformed(name)
-    return value
+    return asText(this.#fields[name])
   }
 
   flag(name: string): boolean {
@@ -349,7 +352,6 @@ function plainResponse(response: Response): unknown {
   return response.kind === 'value' ? { ...response, value: encodeValue(response.value) } : response
 }
 
-/** Responses come from a member that runs this very code: their kind is checked, their details are shown. */
 function readResponse(value: unknown): Response {
   const fields = asFields(value)
   const kind = fields.text('kind')
@@ -358,16 +360,37 @@ function readResponse(value: unknown): Response {
     if (bytes === undefined) throw new Malformed('value')
     return { kind, value: bytes, version: fields.count('version') }
   }
-  if (kind === 'keys') return { kind, keys: fields.list('keys').map(String), more: fields.flag('more') }
+  if (kind === 'keys') return { kind, keys: fields.list('keys').map(asText), more: fields.flag('more') }
   if (kind === 'done') return { kind }
-  // Checked as far as it goes: the code is looked up in the error table, which has a text for each.
-  if (kind === 'error') return value as Extract<Response, { kind: 'error' }>
-  throw new Malformed(kind)
+  if (kind !== 'error') throw new Malformed(kind)
+  const code = fields.text('code')
+  if (!isErrorCode(code)) throw new Malformed(code)
+  return fields.get('details') === undefined
+    ? failure(code)
+    : failure(code, readDetails(fields.nested('details')))
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errors, code)
+}
+
+function readDetails(fields: Fields): Record<string, string | number> {
+  const details: Record<string, string | number> = {}
+  for (const [name, value] of fields.entries()) {
+    if (typeof value !== 'string' && typeof value !== 'number') throw new Malformed(name)
+    details[name] = value
+  }
+  return details
 }
 
 function asFields(value: unknown): Fields {
   if (typeof value !== 'object' || value === null) throw new Malformed('object')
   return new Fields(value as Record<string, unknown>)
+}
+
+function asText(value: unknown): string {
+  if (typeof value !== 'string') throw new Malformed('text')
+  return value
 }
 
 function asCount(value: unknown): number {

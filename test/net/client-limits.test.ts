@@ -4,8 +4,8 @@ import {
   linesPerTurn,
   requestBytesMax,
   unsentBytesMax,
+  windowFirst,
   windowMax,
-  windowMin,
 } from '../../src/net/client-limits.js'
 import { countLines, eventually, Port, type TestClient } from './client-harness.js'
 
@@ -58,8 +58,8 @@ describe('the bounds of the client port', () => {
     await eventually(() => port.server.stats().pausedConnections === 1)
     await manyTurns()
     const huge = port.backend.submitted.filter(each => 'key' in each && each.key === 'huge')
-    expect(huge).to.have.length(windowMin)
-    expect(port.server.stats().unsentBytes).to.be.at.most(windowMin * (valueBytes + 'huge -> \n'.length))
+    expect(huge).to.have.length(windowFirst)
+    expect(port.server.stats().unsentBytes).to.be.at.most(windowFirst * (valueBytes + 'huge -> \n'.length))
   })
 
   it('has a bounded number of requests under way, and takes the others when these are answered', async () => {

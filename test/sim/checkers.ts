@@ -6,7 +6,8 @@
  * - election safety: one leader a term;
  * - log matching: an entry of one index and term is the same everywhere, and so is what stands before it;
  * - leader completeness: a new leader's log holds what is committed;
- * - state machine safety: what is committed at an index never changes, and tables are equal at equal indexes;
+ * - state machine safety: what is committed at an index never changes, and tables are equal at equal indexes,
+ *   with all that stands beside them (clock, sessions, configuration);
  * - durability: what is committed is on the disks of a majority, and what is acknowledged is committed;
  * - within one life, terms and commit indexes never fall, and a vote once given is kept in its term (over
  *   crashes: see ledger.ts).
@@ -76,6 +77,7 @@ export class Invariants {
   readonly #committed = new Map<number, number>()
   #committedUpTo = 0
   readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
+  readonly #metas = new Map<number, { readonly checksum: number; readonly node: string }>()
   readonly #seen = new Map<string, Seen>()
 
   constructor(holdsDurably: HoldsDurably, onViolation: OnViolation) {
@@ -115,6 +117,15 @@ export class Invariants {
   acknowledged(index: number, by: string): void {
     if (!this.#committed.has(index)) {
       this.#onViolation(`${by} was told of a write at index ${index}, which nobody has committed`)
+    }
+  }
+
+  /** What a node keeps beside its table at an index: configuration, clock, sessions. */
+  checkpointed(node: string, index: number, meta: Uint8Array): void {
+    const known = this.#metas.get(index)
+    if (known === undefined) this.#metas.set(index, { checksum: crc32(meta), node })
+    else if (known.checksum !== crc32(meta)) {
+      this.#onViolation(`${node}: what stands beside its table at index ${index} differs from ${known.node}`)
     }
   }
 

@@ -82,10 +82,7 @@ export class Nemesis {
         this.#cutOneWay()
         break
       case 'break':
-        this.#withTwo((one, other) => {
-          this.#note(`breaks connections of ${one.name} and ${other.name}`)
-          this.#victims.network.breakConnections(one.name, other.name)
-        })
+        this.#break()
         break
       case 'pause':
         this.#withOne(node => {
@@ -179,9 +176,32 @@ export class Nemesis {
     })
   }
 
+  /** Breaks connections as a router does that forgot them: two nodes', or all of one node's. */
+  #break(): void {
+    const { network } = this.#victims
+    if (this.#random.chance(0.5)) {
+      this.#withTwo((one, other) => {
+        this.#note(`breaks connections of ${one.name} and ${other.name}`)
+        network.breakConnections(one.name, other.name)
+      })
+    } else {
+      this.#withOne(node => {
+        this.#note(`breaks connections of ${node.name}`)
+        for (const other of this.#victims.nodes()) {
+          if (other !== node) network.breakConnections(node.name, other.name)
+        }
+      })
+    }
+  }
+
   #cut(cuts: readonly (readonly [string, string])[]): void {
     const { network } = this.#victims
     for (const [from, to] of cuts) network.block(from, to)
+    // What cuts the way may also reset what goes along it: then both sides know at once.
+    if (this.#random.chance(0.3)) {
+      this.#note('and resets the connections')
+      for (const [from, to] of cuts) network.breakConnections(from, to)
+    }
     this.#after(this.#random.pick([50, 300, 1000, 4000]), () => {
       this.#note(`mends ${cuts.length} links`)
       for (const [from, to] of cuts) network.unblock(from, to)

@@ -174,11 +174,11 @@ describe('the simulated network', () => {
 
   it('tells a refused node why, and disconnects whoever is no peer any more', () => {
     const pair = new Pair()
+    pair.refusal = { code: 'removed', detail: {} }
     pair.b.transport.setPeers([])
-    pair.run(50)
+    pair.run(10)
     // Its own connection and the one to it.
     expect(pair.take()).to.deep.equal(['a lost b', 'a lost b'])
-    pair.refusal = { code: 'removed', detail: {} }
     pair.run(2000)
     expect(new Set(pair.take())).to.deep.equal(new Set(['a refused by b: removed']))
   })

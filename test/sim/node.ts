@@ -14,17 +14,19 @@ import { Driver, type Store } from '../../src/node/driver.js'
 import type { ClusterEvent, Request, Response } from '../../src/protocol/request.js'
 import { encodeConfiguration, findMember } from '../../src/raft/configuration.js'
 import type { Configuration, RaftSaved } from '../../src/raft/types.js'
+import { decodeMeta } from '../../src/replica/checkpoint.js'
 import { decodeMessage, encodeMessage } from '../../src/replica/codec.js'
 import { type ConsensusOptions, ConsensusReplica } from '../../src/replica/consensus.js'
 import type { ConsensusMessage } from '../../src/replica/messages.js'
 import { RecoveryError } from '../../src/replica/saved.js'
 import { JournalDamaged } from '../../src/storage/journal.js'
 import { isDiskError } from '../../src/storage/journal-spares.js'
+import { MemoryTable } from '../../src/storage/memory-table.js'
+import { digestOf } from './digest.js'
 import { PowerCut, SimulatedDisk } from './disk.js'
 import { Ledger } from './ledger.js'
 import { type Life, Machine, type MachineOptions } from './machine.js'
 import type { SimulatedNetwork } from './network.js'
-import { SimulatedTable, type TableDisk } from './table.js'
 import type { World } from './world.js'
 
 export interface NodeOptions {
@@ -50,6 +52,8 @@ export interface NodePlace {
 export interface NodeEvents {
   /** After every turn of its driver. */
   onTurn(node: SimulatedNode): void
+  /** A checkpoint at this index begins, with this meta beside it. */
+  onCheckpoint(node: SimulatedNode, index: number, meta: Uint8Array): void
   /** Something broke a promise: the run has failed. */
   onViolation(what: string): void
   onEvent(node: SimulatedNode, event: ClusterEvent): void
@@ -61,7 +65,6 @@ interface Running {
   readonly replica: ConsensusReplica
   readonly driver: Driver<ConsensusMessage, RaftSaved>
   readonly store: ConsensusStore
-  readonly table: SimulatedTable
   readonly transport: Transport
   /** Who introduced itself, though this node's own log does not know it yet. */
   readonly introduced: Map<NodeId, Peer>
@@ -84,7 +87,8 @@ export class SimulatedNode {
   readonly #events: NodeEvents
   readonly #random: Random
   readonly #cluster: ClusterId
-  readonly #tableDisk: TableDisk = { checkpoint: undefined }
+  /** Outlives the process: what is not durable of it goes with each crash. */
+  readonly #table: MemoryTable
   #running: Running | undefined
   #life: Life | undefined
   #lives = 0
@@ -119,6 +123,10 @@ export class SimulatedNode {
       },
     })
     this.setFlushMs(options.flushMs)
+    const [low, high] = options.checkpointMs
+    this.#table = new MemoryTable({
+      complete: finish => this.#life?.clock.after(low + (high - low) * this.#random.float(), finish),
+    })
   }
 
   /** The replica, while the process lives. */
@@ -128,7 +136,7 @@ export class SimulatedNode {
 
   /** Stands for the contents of the table. */
   digest(): string | undefined {
-    return this.#running?.table.digest()
+    return this.#running && digestOf(this.#table)
   }
 
   /** How often it was started. */
@@ -157,7 +165,7 @@ export class SimulatedNode {
   /** Writes the first entry of a new cluster onto the empty disk, as the node does that founds one. */
   found(configuration: Configuration): void {
     const clock = { monotonicMs: () => 0, wallMs: () => 0, after: () => () => {}, soon: () => {} }
-    const table = new SimulatedTable({ checkpoint: undefined }, clock, () => 0)
+    const table = new MemoryTable()
     const fail = (error: Error | undefined): void => {
       if (error !== undefined) throw error
     }
@@ -254,9 +262,8 @@ export class SimulatedNode {
 
   #assemble(life: Life): Running {
     const random = this.#random.fork('life')
-    const { checkpointMs, segmentBytes, replica: options, inlineFlushes } = this.#options
-    const [low, high] = checkpointMs
-    const table = new SimulatedTable(this.#tableDisk, life.clock, () => low + (high - low) * random.float())
+    const { segmentBytes, replica: options, inlineFlushes } = this.#options
+    const table = this.#table
     let inputDiskState: ((state: 'full' | 'ok') => void) | undefined
     const storeOptions = {
       clock: life.clock,
@@ -292,7 +299,6 @@ export class SimulatedNode {
       replica,
       driver,
       store,
-      table,
       transport,
       introduced: new Map(),
       configuration: undefined,
@@ -308,7 +314,10 @@ export class SimulatedNode {
           if (error === undefined) this.ledger.saved(records)
           done(error)
         }),
-      checkpoint: (meta, done) => store.checkpoint(meta, done),
+      checkpoint: (meta, done) => {
+        this.#events.onCheckpoint(this, present(decodeMeta(meta), 'a meta to read').position.index, meta)
+        store.checkpoint(meta, done)
+      },
       compact: index => store.compact(index),
     }
   }
@@ -403,6 +412,7 @@ export class SimulatedNode {
     if (life === undefined) return
     this.#network.killed(life, silently)
     life.end()
+    this.#table.crash()
     this.#life = undefined
     this.#running = undefined
   }

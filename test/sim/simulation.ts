@@ -40,11 +40,13 @@ export interface RunResult {
 export interface RunOptions {
   /** Is handed every line of the event log. */
   readonly print?: ((line: string) => void) | undefined
+  /** Changes what was drawn: for runs that look for one thing. */
+  readonly adjust?: ((swarm: Swarm) => Swarm) | undefined
 }
 
 /** Runs one seed. */
 export function simulate(seed: string, options: RunOptions = {}): RunResult {
-  return new Simulation(seed, new EventLog(options.print)).run()
+  return new Simulation(seed, options).run()
 }
 
 /** Clients only read once this many writes have no known outcome. */
@@ -66,10 +68,10 @@ class Simulation {
   #clientsMayAsk = true
   #failure: string | undefined
 
-  constructor(seed: string, events: EventLog) {
+  constructor(seed: string, { print, adjust = swarm => swarm }: RunOptions) {
     this.#seed = seed
-    this.#world = new World(seed, events)
-    this.#swarm = drawSwarm(this.#world.random.fork('swarm'))
+    this.#world = new World(seed, new EventLog(print))
+    this.#swarm = adjust(drawSwarm(this.#world.random.fork('swarm')))
     this.#network = new SimulatedNetwork(this.#world, this.#swarm.link)
     this.#recorder = new HistoryRecorder()
     this.#cluster = clusterId(this.#uuid())
@@ -273,6 +275,7 @@ class Simulation {
     const place = { name, member, cluster: this.#cluster, machine }
     const node: SimulatedNode = new SimulatedNode(this.#world, this.#network, place, this.#swarm.node, {
       onTurn: turned => this.#invariants.observe(this.#observe(turned)),
+      onCheckpoint: (of, index, meta) => this.#invariants.checkpointed(of.name, index, meta),
       onViolation: what => this.#violated(what),
       onEvent: (of, event) => {
         // Whoever looks after the machine sees what it says and takes it out of service.

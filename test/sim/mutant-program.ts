@@ -1,0 +1,83 @@
+/** Copies of the compiled program with one mistake in them. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { MutantRun } from './mutant-run.js'
+import type { Edit, Mutant } from './mutant-table.js'
+
+/** The root of the compiled program that this file belongs to. */
+const compiled = fileURLToPath(new URL('../..', import.meta.url))
+/** What the simulator needs of it. */
+const folders = ['src', 'test/sim', 'test/support'] as const
+
+export class MutantProgram {
+  readonly #folder: string
+
+  /** Copies the program and makes the edits. Throws if one of them does not fit exactly once. */
+  constructor(edits: readonly Edit[]) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'quorate-mutant-'))
+    try {
+      const isCode = (path: string): boolean => !path.endsWith('.d.ts') && !path.endsWith('.map')
+      for (const folder of folders) {
+        cpSync(join(compiled, folder), join(this.#folder, folder), { recursive: true, filter: isCode })
+      }
+      writeFileSync(join(this.#folder, 'package.json'), '{"type":"module"}')
+      symlinkSync(findModules(), join(this.#folder, 'node_modules'))
+      for (const edit of edits) this.#edit(edit)
+    } catch (error) {
+      this.remove()
+      throw error
+    }
+  }
+
+  /** Runs `count` seeds from `first` on in the weather of the mutant, in a process of its own. */
+  async run(mutant: Mutant, first: number, count: number): Promise<MutantRun> {
+    const script = join(this.#folder, 'test/sim/mutant-run.js')
+    const child = spawn(process.execPath, [script, mutant.name, String(first), String(count)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const output = await outputOf(child)
+    // Our own program wrote it.
+    return JSON.parse(output) as MutantRun
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #edit({ file, find, replace }: Edit): void {
+    const path = join(this.#folder, file)
+    const source = readFileSync(path, 'utf8')
+    const count = source.split(find).length - 1
+    if (count !== 1) {
+      throw new Error(
+        `The source changed: ${file} contains ${count} times, not once:\n${find}\nAdapt the mutant.`,
+      )
+    }
+    writeFileSync(
+      path,
+      source.replace(find, () => replace),
+    )
+  }
+}
+
+/** The installed packages: beside the compiled program, or above it. */
+function findModules(): string {
+  return fileURLToPath(new URL('..', import.meta.resolve('minimist')))
+}
+
+function outputOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    child.stdout?.on('data', data => {
+      output += String(data)
+    })
+    child.on('error', reject)
+    child.on('close', code => {
+      if (code === 0) resolve(output)
+      else reject(new Error(`the simulator ended with code ${code}:\n${output}`))
+    })
+  })
+}
