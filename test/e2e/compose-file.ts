@@ -18,11 +18,17 @@ export function readCompose(): { readonly services: readonly Service[]; readonly
   const services = Object.keys(mapAt(compose, 'services')).map(name => {
     const service = mapAt(compose, 'services', name)
     const own = service['environment'] === undefined ? {} : mapAt(service, 'environment')
-    const environment = Object.entries({ ...image.environment, ...own }).map(([key, value]) => [key, text(value)])
+    const environment = Object.entries({ ...image.environment, ...own }).map(([key, value]) => [
+      key,
+      text(value),
+    ])
     return {
       name,
       address: text(mapAt(service, 'networks', 'quorate')['ipv4_address']),
-      command: [...image.entrypoint, ...(Array.isArray(service['command']) ? service['command'].map(text) : [])],
+      command: [
+        ...image.entrypoint,
+        ...(Array.isArray(service['command']) ? service['command'].map(text) : []),
+      ],
       environment: Object.fromEntries(environment),
     }
   })
@@ -88,19 +94,24 @@ function readDockerfile(source: string): {
   const stage = source.slice(source.lastIndexOf('\nFROM '))
   const entrypoint: unknown = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(stage)?.[1] ?? 'null')
   if (!Array.isArray(entrypoint)) throw new Error('the image has no entry point that is a list of words')
-  const environment = [...stage.matchAll(/^ENV (\w+)=(\S*)$/gm)].map(([, name = '', value = '']) => [name, value])
+  const environment = [...stage.matchAll(/^ENV (\w+)=(\S*)$/gm)].map(([, name = '', value = '']) => [
+    name,
+    value,
+  ])
   return { entrypoint: entrypoint.map(String), environment: Object.fromEntries(environment) }
 }
 
 function mapAt(value: Yaml, ...path: readonly string[]): { [key: string]: Yaml } {
   let found: Yaml | undefined = value
   for (const key of path) found = typeof found === 'object' && !Array.isArray(found) ? found[key] : undefined
-  if (typeof found !== 'object' || Array.isArray(found)) throw new Error(`compose.yaml has no ${path.join('.')}`)
+  if (typeof found !== 'object' || Array.isArray(found))
+    throw new Error(`compose.yaml has no ${path.join('.')}`)
   return found
 }
 
 function text(value: unknown): string {
-  if (typeof value !== 'string') throw new Error(`expected text in compose.yaml, found ${JSON.stringify(value)}`)
+  if (typeof value !== 'string')
+    throw new Error(`expected text in compose.yaml, found ${JSON.stringify(value)}`)
   return value
 }
 

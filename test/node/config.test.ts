@@ -58,6 +58,7 @@ describe('configuration', () => {
       dataDirectory: resolve('data/5000'),
       join: [],
       cluster: [],
+      forceNewCluster: false,
       electionTimeoutMs: 1000,
       heartbeatIntervalMs: 100,
       requestTimeoutMs: 5000,

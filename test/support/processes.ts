@@ -10,6 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { askStatus, type StatusAnswer } from '../../src/node/ask-status.js'
 import { withoutOurVariables } from '../../src/node/settings.js'
@@ -84,14 +85,12 @@ export class TestProcess {
     this.#child = child
     this.command = command
     processes.add(this)
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (chunk: string) => {
-        this.#output = (this.#output + chunk).slice(-outputLengthMax)
-      })
-    }
+    const read = [child.stdout, child.stderr].map(stream => this.#readAll(stream))
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject)
-      child.once('close', (code, signal) => {
+      // Not at 'close', which never comes once the channel was ended from this side.
+      child.once('exit', async (code, signal) => {
+        await Promise.all(read)
         this.#exit = { code, signal }
         resolve(this.#exit)
       })
@@ -160,6 +159,15 @@ export class TestProcess {
       what,
     )
     if (said === 'ended') throw new Error(`waited in vain for ${what()}`)
+  }
+
+  /** Keeps the end of what comes; settles when nothing more will. */
+  #readAll(stream: Readable | null): Promise<void> {
+    if (stream === null) return Promise.resolve()
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#output = (this.#output + chunk).slice(-outputLengthMax)
+    })
+    return new Promise(resolve => stream.once('close', resolve))
   }
 
   /** Ends the channel that tells it that we live, as the end of this process would. */
