@@ -17,6 +17,10 @@ export type LogIndex = Branded<number, 'LogIndex'>
 /** Names one request between a client connection and the replica of the same process. */
 export type RequestId = Branded<number, 'RequestId'>
 
+/**
+ * These give a plain string or number its type, and check nothing. What comes from outside must have been
+ * checked before, because everything behind relies on the type.
+ */
 export const nodeId = (text: string): NodeId => text as NodeId
 export const clusterId = (text: string): ClusterId => text as ClusterId
 export const term = (value: number): Term => value as Term

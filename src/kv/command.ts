@@ -43,6 +43,7 @@ export interface Proposal {
   readonly command: Command
 }
 
+/** The bytes of a command, as described above: JSON in UTF-8, without a newline. */
 export function encodeCommand(command: Command): Uint8Array {
   const { op, key, identity } = command
   const fields: unknown[] = [op, key]

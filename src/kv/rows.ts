@@ -5,6 +5,10 @@ import type { TableRecord } from './table.js'
 /** A key and what is stored under it. */
 export type Row = readonly [key: string, record: TableRecord]
 
+/**
+ * The bytes of rows, in the order given: JSON in UTF-8, each row as `[key, value, version, expiresAt]`, where
+ * `expiresAt` is null for a row that does not expire.
+ */
 export function encodeRows(rows: readonly Row[]): Uint8Array {
   const plain = rows.map(([key, { value, version, expiresAt }]) => [
     key,

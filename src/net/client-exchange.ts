@@ -16,6 +16,10 @@ export interface ControlReply {
   readonly reply: Record<string, unknown>
 }
 
+/**
+ * One line of a client and what becomes of it, from the moment it was read until its reply is written. Replies
+ * in text follow the order of the lines; in JSON one may overtake another, and names its request by `id`.
+ */
 export interface Exchange {
   readonly form: Form
   /** A failure where the line was no request, or one that is refused before anybody else sees it. */

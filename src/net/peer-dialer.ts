@@ -16,6 +16,7 @@ import { type PeerLimits, peerKeepAliveMs } from './peer-limits.js'
 import { PeerQueue } from './peer-queue.js'
 import type { PeerHello, Refusal } from './transport.js'
 
+/** What a dialer tells its owner. Whatever it tells, it goes on connecting until it is closed. */
 export interface DialerEvents {
   /** The peer welcomed us: from now on lines can be sent. */
   onOpen(): void

@@ -27,14 +27,17 @@ export type Answer =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | undefined
 
+/** The caller's opening line, newline included: who it is, and which node it expects to find. */
 export function writeHello(hello: PeerHello, expected: NodeId): string {
   return `${JSON.stringify({ hello, expected })}\n`
 }
 
+/** The line that takes a connection, newline included. After it the caller may send its messages. */
 export function writeWelcome(own: PeerHello): string {
   return `${JSON.stringify({ welcome: own })}\n`
 }
 
+/** The line that turns a caller away and says why, newline included. It is the last one on its connection. */
 export function writeRefusal(refusal: Refusal): string {
   return `${JSON.stringify({ refused: refusal.code, detail: refusal.detail })}\n`
 }

@@ -9,6 +9,10 @@ import { onFirstLine, readOpening, writeRefusal, writeWelcome } from './peer-han
 import type { PeerLimits } from './peer-limits.js'
 import type { PeerHello, Refusal } from './transport.js'
 
+/**
+ * What an incoming connection asks and tells its owner. `onGone` comes once, whatever happened before, and no
+ * line comes after it.
+ */
 export interface IncomingEvents {
   /** Whether the connection is taken: undefined takes it. */
   onHello(hello: PeerHello, expected: NodeId): Refusal | undefined
@@ -22,6 +26,10 @@ export interface IncomingEvents {
   onGone(connection: IncomingConnection, hello: PeerHello | undefined, byPeer: boolean): void
 }
 
+/**
+ * One connection that a peer opened. It ends by itself when the introduction takes too long or is refused, and
+ * when a line is longer than the limit.
+ */
 export class IncomingConnection {
   readonly #socket: Socket
   readonly #own: PeerHello

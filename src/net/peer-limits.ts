@@ -27,6 +27,7 @@ export interface PeerLimits {
   readonly farewellMs: number
 }
 
+/** The limits that nodes run with; tests give others where they would have to wait too long. */
 export const peerLimits: PeerLimits = {
   helloBytesMax: 4 * 1024,
   handshakeMs: 5000,

@@ -80,6 +80,10 @@ export type RefusalCode =
   /** The caller is not a member that this node knows (it may be, later). */
   | 'stranger'
 
+/**
+ * Why a node does not take a connection, as the other side is told. The details are for people: what was
+ * expected and what was found.
+ */
 export interface Refusal {
   readonly code: RefusalCode
   readonly detail: Readonly<Record<string, string>>

@@ -28,6 +28,7 @@ export interface Introduction {
   readonly knownAs: string | undefined
 }
 
+/** The JSON object that answers `hello`; {@link readIntroduction} reads it. */
 export function plainIntroduction(introduction: Introduction): Record<string, unknown> {
   const { member, ...rest } = introduction
   const { id, address, peerAddress } = member
@@ -49,6 +50,10 @@ export function readIntroduction(plain: Readonly<Record<string, unknown>>): Intr
   }
 }
 
+/**
+ * Reads a member from the fields `node`, `address` and `peerAddress`; undefined if one is missing or `node` is
+ * not a UUID. Whether anybody listens at the addresses is not looked at.
+ */
 export function readMember(plain: Readonly<Record<string, unknown>>): Member | undefined {
   const { node, address, peerAddress } = plain
   if (typeof node !== 'string' || !validate(node)) return undefined
@@ -56,6 +61,7 @@ export function readMember(plain: Readonly<Record<string, unknown>>): Member | u
   return { id: nodeId(node), address, peerAddress }
 }
 
+/** Reads the identity of a cluster; undefined for anything but a UUID. */
 export function readClusterId(plain: unknown): ClusterId | undefined {
   return typeof plain === 'string' && validate(plain) ? clusterId(plain) : undefined
 }

@@ -25,10 +25,17 @@ export interface Identity {
   readonly standing: Standing
 }
 
+/**
+ * A random UUID4 that no node has had. A node takes one at its first start, and another when a cluster adopts
+ * it, so that nobody mistakes it for the one it was.
+ */
 export function newNodeId(): NodeId {
   return nodeId(uuid())
 }
 
+/**
+ * A random UUID4 for a cluster that is being formed: it keeps apart clusters whose nodes reach each other.
+ */
 export function newClusterId(): ClusterId {
   return clusterId(uuid())
 }

@@ -26,6 +26,7 @@ const askTimeoutMs = 3000
 /** The tick of the replica: what times are counted in. */
 const tickMs = 10
 
+/** The clocks and timers of this machine. A task that waits keeps the process from ending by itself. */
 export const realClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),

@@ -169,8 +169,8 @@ export function commandRow(verb: Verb): CommandRow {
   return commands[verb]
 }
 
-/** Every verb, in the order of the table. */
 // The keys of a literal object are known; the library's type for `Object.keys` is wider on purpose.
+/** Every verb, in the order of the table. */
 export const verbs = Object.keys(commands) as readonly Verb[]
 
 const verbOfName: ReadonlyMap<string, Verb> = new Map(

@@ -12,6 +12,10 @@ interface ErrorRow {
   readonly advice: string
 }
 
+/**
+ * The table, by code. Codes are part of the protocol: programs tell errors apart by them, so a code keeps its
+ * meaning, while the texts are for people.
+ */
 export const errors = {
   KEY_EXISTS: {
     text: 'Key already exists.',

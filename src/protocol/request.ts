@@ -70,6 +70,9 @@ export interface ClusterStatus {
   readonly canLose: number
 }
 
+/**
+ * One member as the asked node knows it. What it does not know is undefined or `unknown`; nothing is guessed.
+ */
 export interface MemberStatus {
   readonly id: NodeId
   /** Client address, in full `host:port` form. */

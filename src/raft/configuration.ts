@@ -16,6 +16,7 @@ export function firstConfiguration(members: readonly Member[], reads: ReadMode):
 /** A configuration without members: that of a node that waits to be told. */
 export const emptyConfiguration: Configuration = { members: [], removed: [], reads: 'linearizable' }
 
+/** The bytes of a configuration, for a log entry or a snapshot: JSON in UTF-8, without a newline. */
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
   return Buffer.from(JSON.stringify(configuration))
 }
@@ -43,14 +44,17 @@ export function decodeConfiguration(data: Uint8Array): Configuration | undefined
   }
 }
 
+/** The member of that identity, voter or learner; undefined if there is none. */
 export function findMember(configuration: Configuration, id: NodeId): ConfiguredMember | undefined {
   return configuration.members.find(member => member.id === id)
 }
 
+/** Whether that node counts in majorities; false for learners and for strangers. */
 export function isVoter(configuration: Configuration, id: NodeId): boolean {
   return findMember(configuration, id)?.voter === true
 }
 
+/** The members that count in majorities, in the order in which they joined. */
 export function voters(configuration: Configuration): NodeId[] {
   return configuration.members.filter(member => member.voter).map(member => member.id)
 }
@@ -71,10 +75,17 @@ export function reachedByMajority(configuration: Configuration, reached: (voter:
   return values[majority(values.length) - 1] ?? 0
 }
 
+/**
+ * The member receives the log and has no vote yet, so that catching up delays no commit (dissertation,
+ * section 4.2.1). It must not be a member already.
+ */
 export function withLearner(configuration: Configuration, member: Member): Configuration {
   return { ...configuration, members: [...configuration.members, { ...member, voter: false }] }
 }
 
+/**
+ * The learner votes from now on (dissertation, section 4.2.1); nothing changes if there is no such member.
+ */
 export function withVoter(configuration: Configuration, id: NodeId): Configuration {
   const members = configuration.members.map(member =>
     member.id === id ? { ...member, voter: true } : member,
@@ -90,6 +101,10 @@ export function withMoved(configuration: Configuration, moved: Member): Configur
   return { ...configuration, members }
 }
 
+/**
+ * The member is gone (dissertation, section 4.2.2), and its identity is remembered, so that it can be told when
+ * it calls again.
+ */
 export function without(configuration: Configuration, id: NodeId): Configuration {
   return {
     ...configuration,

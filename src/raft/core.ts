@@ -24,6 +24,10 @@ import type {
   RaftSaved,
 } from './types.js'
 
+/**
+ * What a node is in its term (Raft paper, section 5.1), each role with what only it needs to know. A candidate's
+ * `granted` holds its own vote only once that is durable.
+ */
 export type Role =
   | { readonly kind: 'follower' }
   | Campaign

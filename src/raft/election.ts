@@ -20,6 +20,10 @@ export function startPreVote(core: Core): void {
   decidePreVote(core)
 }
 
+/**
+ * Answers whether this node would vote for the asker in that term (dissertation, section 9.6). It changes
+ * neither term nor vote, so it may be answered for any number of nodes.
+ */
 export function onPreVoteRequest(core: Core, from: NodeId, request: PreVoteRequest): void {
   const granted =
     request.term > core.term &&
@@ -29,6 +33,10 @@ export function onPreVoteRequest(core: Core, from: NodeId, request: PreVoteReque
   core.sendWhenDurable(from, { kind: 'pre-vote-reply', term: granted ? request.term : core.term, granted })
 }
 
+/**
+ * Counts a pre-vote, and starts the election once a majority would vote for this node (dissertation, section
+ * 9.6). A refusal from a later term makes it a follower of that term.
+ */
 export function onPreVoteReply(core: Core, from: NodeId, reply: PreVoteReply): void {
   if (!reply.granted) {
     if (reply.term > core.term) core.becomeFollower(reply.term, undefined)
@@ -39,6 +47,10 @@ export function onPreVoteReply(core: Core, from: NodeId, reply: PreVoteReply): v
   decidePreVote(core)
 }
 
+/**
+ * Gives at most one vote in a term, and only to a node whose log is at least as up to date (Raft paper,
+ * sections 5.2 and 5.4.1). The reply leaves once the vote is durable.
+ */
 export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): void {
   // Whoever still hears the leader does not help to depose it, nor takes over a higher term for it; unless
   // the leader itself asked for the election. That holds even where the term was learned in another way.
@@ -59,6 +71,10 @@ export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): v
   core.sendWhenDurable(from, { kind: 'vote-reply', term: core.term, granted })
 }
 
+/**
+ * Counts a vote for this candidacy; with a majority the node leads (Raft paper, section 5.2). Votes of earlier
+ * terms are ignored, repeated ones count once.
+ */
 export function onVoteReply(core: Core, from: NodeId, reply: VoteReply): void {
   if (reply.term > core.term) {
     core.becomeFollower(reply.term, undefined)

@@ -5,6 +5,10 @@ import type { Core } from './core.js'
 import type { LogPosition } from './log.js'
 import type { Append, AppendReply, SnapshotChunk } from './types.js'
 
+/**
+ * The receiver's side of AppendEntries (Raft paper, section 5.3 and figure 2): takes the entries where the logs
+ * agree before them, and learns what is committed. Entries are acknowledged only once they are durable.
+ */
 export function onAppend(core: Core, from: NodeId, append: Append): void {
   if (!followLeader(core, from, append.term)) return
   if (append.round > core.seenRound) core.seenRound = append.round
@@ -35,6 +39,10 @@ export function ownedReply(core: Core): AppendReply {
   return appendReply(core, { kind: 'matched', matched: core.verified })
 }
 
+/**
+ * The receiver's side of InstallSnapshot (Raft paper, section 7, figure 13). Pieces are taken in their order
+ * only, and each is acknowledged once it is durable; the last one has the snapshot put in the table's place.
+ */
 export function onSnapshotChunk(core: Core, from: NodeId, chunk: SnapshotChunk): void {
   if (!followLeader(core, from, chunk.term) || core.installing !== undefined) return
   if (chunk.index <= core.commitIndex) {

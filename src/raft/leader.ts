@@ -11,6 +11,10 @@ import { Progress } from './progress.js'
 import { Reads } from './reads.js'
 import type { Append, AppendReply, Configuration, EntryKind, SnapshotReply } from './types.js'
 
+/**
+ * The election is won (Raft paper, section 5.2): opens the term with a no-op, before whose commit nothing is
+ * served.
+ */
 export function becomeLeader(core: Core): void {
   const firstIndex = logIndex(core.log.lastIndex + 1)
   const leadership: Leadership = {
@@ -95,6 +99,10 @@ export function bestSuccessor(core: Core, leadership: Leadership, withRoom: bool
   return best?.id
 }
 
+/**
+ * Time has passed: sends the heartbeats that are due (Raft paper, section 5.2), and steps down if no majority
+ * was heard for an election timeout (dissertation, section 6.2).
+ */
 export function tickLeader(core: Core, leadership: Leadership): void {
   if (!hearsMajority(core, leadership)) {
     core.becomeFollower(core.term, undefined)
@@ -157,6 +165,10 @@ export function countCommitted(core: Core, leadership: Leadership): void {
   if (core.log.configurationIndex <= core.commitIndex) forgetRemoved(core, leadership)
 }
 
+/**
+ * Learns how far the follower's log agrees and is durable, or where to look for agreement (Raft paper, section
+ * 5.3). Each reply also answers the read round that it names (dissertation, section 6.4).
+ */
 export function onAppendReply(core: Core, leadership: Leadership, from: NodeId, reply: AppendReply): void {
   const progress = leadership.progress.get(from)
   if (progress === undefined) return
@@ -179,6 +191,10 @@ export function onAppendReply(core: Core, leadership: Leadership, from: NodeId, 
   settleReads(core, leadership)
 }
 
+/**
+ * Sends the next piece of a snapshot, or entries again once it is installed (Raft paper, section 7). With a
+ * member that lost pieces it had acknowledged both begin anew; replies about another snapshot send nothing.
+ */
 export function onSnapshotReply(
   core: Core,
   leadership: Leadership,

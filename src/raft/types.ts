@@ -15,6 +15,10 @@ export interface Entry {
   readonly data: Uint8Array
 }
 
+/**
+ * What an entry is for: the state machine, the membership (dissertation, section 4.1), or only to open a
+ * leader's term (Raft paper, section 8).
+ */
 export type EntryKind = 'command' | 'configuration' | 'no-op'
 
 /** What must survive a crash before any message that depends on it leaves (Raft paper, figure 2). */
@@ -75,6 +79,9 @@ export interface PreVoteRequest {
   readonly lastTerm: Term
 }
 
+/**
+ * Whether the voter would vote so (dissertation, section 9.6). It is no promise: the vote itself may be refused.
+ */
 export interface PreVoteReply {
   readonly kind: 'pre-vote-reply'
   /** The term asked for if granted, else the voter's own. */
@@ -82,6 +89,10 @@ export interface PreVoteReply {
   readonly granted: boolean
 }
 
+/**
+ * RequestVote (Raft paper, figure 2): a candidate asks for the vote in `term`, and says where its log ends. It
+ * leaves once the candidate's vote for itself is durable.
+ */
 export interface VoteRequest {
   readonly kind: 'vote-request'
   readonly term: Term
@@ -91,6 +102,10 @@ export interface VoteRequest {
   readonly transfer: boolean
 }
 
+/**
+ * The voter's answer, with its own term (Raft paper, figure 2). A vote that was granted is durable before this
+ * leaves, so a crash does not take it back.
+ */
 export interface VoteReply {
   readonly kind: 'vote-reply'
   readonly term: Term
@@ -111,6 +126,10 @@ export interface Append {
   readonly health: readonly MemberHealth[] | undefined
 }
 
+/**
+ * The follower's answer to an append (Raft paper, figure 2). `lastIndex` and `appliedIndex` only tell people how
+ * far it is; commits are counted by `matched` alone.
+ */
 export interface AppendReply {
   readonly kind: 'append-reply'
   readonly term: Term
@@ -146,6 +165,10 @@ export interface SnapshotChunk {
   readonly meta: Uint8Array | undefined
 }
 
+/**
+ * The follower's answer to a piece of a snapshot (Raft paper, section 7). All pieces before `next` are durable
+ * at the follower.
+ */
 export interface SnapshotReply {
   readonly kind: 'snapshot-reply'
   readonly term: Term

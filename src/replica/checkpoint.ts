@@ -12,6 +12,7 @@ export interface CheckpointMeta {
   readonly state: unknown
 }
 
+/** The bytes that stand beside the rows: JSON in UTF-8, without a newline. */
 export function encodeMeta(meta: CheckpointMeta): Uint8Array {
   const { position, configuration, state } = meta
   const plain = {

@@ -445,9 +445,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return this.#raft.propose(data) !== undefined
   }
 
-  /** Bytes of the log that are applied already: what is kept for slow followers and for the next checkpoint. */
+  /**
+   * Bytes of the log that may all be applied already: kept for slow followers, and until the next checkpoint. A
+   * leader that took less for too much would refuse every write, and so never come to that checkpoint.
+   */
   get #retainedBytes(): number {
-    return this.#options.logKeepBytes + this.#options.checkpointBytes
+    return snapshotKeepFactor * this.#options.logKeepBytes + this.#options.checkpointBytes
   }
 
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
@@ -516,7 +519,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (index > this.#checkpointed) this.#checkpointed = index
     const { log, role } = this.#raft.view
     let floor = log.firstIndexWithin(this.#options.logKeepBytes) - 1
-    if (role.kind === 'leader' && log.bytes < 4 * this.#options.logKeepBytes) {
+    if (role.kind === 'leader' && log.bytes < snapshotKeepFactor * this.#options.logKeepBytes) {
       // Whoever receives a snapshot needs the log that follows it.
       for (const { sending } of role.progress.values()) {
         if (sending.kind === 'snapshotting') floor = Math.min(floor, sending.snapshot.index)
@@ -595,6 +598,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 }
 
+/** While a snapshot is sent, that many times as much of the log is kept as otherwise. */
+const snapshotKeepFactor = 4
 /** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */
 const earlyForwardsMax = 1000
 /** A membership change may wait for that many request timeouts: a copy of all the data takes its time. */

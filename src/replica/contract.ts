@@ -19,6 +19,10 @@ export interface Replica<Message, Saved> {
   takeEffects(): Effects<Message, Saved>
 }
 
+/**
+ * All that a replica ever learns of the world, one thing at a time. Messages may come repeated, late or not at
+ * all; each save that succeeds is followed by one `saved`.
+ */
 export type Input<Message> =
   /** `count` tick intervals have passed on the monotonic clock. Wall time only ever enters the log (expiry). */
   | { readonly kind: 'tick'; readonly count: number; readonly wallMs: number }
@@ -42,11 +46,16 @@ export type Input<Message> =
   /** There was no room for the checkpoint that was asked for; the table and its last checkpoint are as before. */
   | { readonly kind: 'checkpoint-failed' }
 
+/** A message and the node it is for. It may be lost on its way, of which the replica gets a hint at most. */
 export interface To<Message> {
   readonly to: NodeId
   readonly message: Message
 }
 
+/**
+ * What a replica wants done because of its inputs since effects were last taken. Each list is in the order in
+ * which it is to be carried out.
+ */
 export interface Effects<Message, Saved> {
   /** Needs no durability here: a leader's appends overlap its own flush. */
   readonly sendNow: readonly To<Message>[]

@@ -26,6 +26,7 @@ interface Change {
   begun: NodeId | undefined
 }
 
+/** A change that needs no more work, with the answer for whoever asked under this token. */
 export interface Finished {
   readonly token: number
   readonly response: Response

@@ -7,6 +7,10 @@ import type { Result } from '../kv/sessions.js'
 import type { Request, Response } from '../protocol/request.js'
 import type { RaftMessage } from '../raft/types.js'
 
+/**
+ * Everything that travels between two consensus replicas. Whoever asks repeats the question or gives it up in
+ * time, so no answer has to arrive.
+ */
 export type ConsensusMessage =
   | RaftMessage
   | Forward
@@ -30,6 +34,10 @@ export interface Forward {
   readonly writes: readonly ForwardedWrite[]
 }
 
+/**
+ * One write of a forward. Its session and counter name it for good: under them it is applied once, however often
+ * it is sent.
+ */
 export interface ForwardedWrite {
   readonly counter: number
   /** An encoded command. */
@@ -65,6 +73,7 @@ export interface Query {
   readonly request: Request
 }
 
+/** The answer to the query of that `id`, which is the asker's own count; a refusal is an answer, too. */
 export interface QueryReply {
   readonly kind: 'query-reply'
   readonly id: number

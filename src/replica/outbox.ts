@@ -29,6 +29,9 @@ interface PendingWrite {
   sends: number
 }
 
+/**
+ * Gives a write its answer, once each. It may be called while the write is still being taken, to refuse it.
+ */
 export type Answer = (id: RequestId, response: Response) => void
 
 export class Outbox {

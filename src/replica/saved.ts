@@ -20,14 +20,25 @@ const recordKinds = { state: 1, command: 2, configuration: 3, 'no-op': 4, reset:
 /** Bytes of an entry's body before its data: its term. */
 const termBytes = 8
 
+/**
+ * Keeps term and vote (Raft paper, figure 2); the last such record counts. It stands for no entry: index 0.
+ */
 export function stateRecord(state: HardState): SavedRecord {
   return { kind: recordKinds.state, index: 0, parts: [Buffer.from(JSON.stringify(state))] }
 }
 
+/**
+ * Keeps an entry, under its own index. It voids the entries that were kept from that index on, as when a leader
+ * overwrites them (Raft paper, section 5.3).
+ */
 export function entryRecord(entry: Entry): SavedRecord {
   return { kind: recordKinds[entry.kind], index: entry.index, parts: [encodeTerm(entry.term), entry.data] }
 }
 
+/**
+ * Voids all entries that were kept before: the log begins anew after `base`, which a snapshot covers (Raft paper,
+ * section 7).
+ */
 export function resetRecord(base: LogPosition): SavedRecord {
   return { kind: recordKinds.reset, index: base.index, parts: [encodeTerm(base.term)] }
 }

@@ -28,6 +28,7 @@ export interface JournalRecord {
   readonly parts: readonly Uint8Array[]
 }
 
+/** The header before each record's body, in bytes. */
 export const recordHeaderBytes = 24
 /** Records begin at multiples of this. */
 export const recordAlignment = 8

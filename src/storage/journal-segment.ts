@@ -46,6 +46,7 @@ export class JournalFormatUnknown extends Error {
   override readonly name = 'JournalFormatUnknown'
 }
 
+/** The file name of a life, spare or in use. The number has leading zeros, so names sort as lives do. */
 export function segmentName(life: number): string {
   return namePrefix + String(life).padStart(nameDigits, '0')
 }

@@ -19,6 +19,10 @@ const retryDelayMs = 1000
 /** Compacted segments are kept as spares up to this many, and removed beyond. */
 const sparesMax = 4
 
+/**
+ * What the spares tell the journal: each change between a full disk and one with room, and any other failure of
+ * the disk, after which no spare is to be expected.
+ */
 export interface SpareEvents {
   onDiskState(state: 'full' | 'ok'): void
   onFailure(error: Error): void
@@ -30,6 +34,10 @@ interface Taker {
   readonly use: (segment: OpenSegment) => void
 }
 
+/**
+ * Makes, keeps and hands out the spare segments. On a full disk it goes on trying; whoever waits for a segment
+ * waits until there is room.
+ */
 export class Spares {
   readonly #disk: Disk
   readonly #clock: Clock

@@ -13,6 +13,10 @@ import { realDisk } from './real-disk.js'
 const pointerName = 'table.json'
 const namePattern = /^table\.(\d+)$/
 
+/**
+ * Knows the directory in use and replaces it in one step: after a crash it is either the old or the new one, and
+ * whole.
+ */
 export class TableDirectories {
   readonly #dataDirectory: string
   readonly #pointer: JsonFile

@@ -14,6 +14,10 @@ import { assert } from '../base/assert.js'
 import type { TableRecord, TableView } from '../kv/table.js'
 import { decodeMeta, decodeRow, keyOfRow, metaRowKey, rowKey } from './lmdb-row.js'
 
+/**
+ * The rows of an open environment: keys and values are bytes as described in lmdb-row.ts, in the order of the
+ * keys' bytes.
+ */
 export type Rows = RootDatabase<Uint8Array, Uint8Array>
 type ReadTransaction = ReturnType<Rows['useReadTransaction']>
 

@@ -60,6 +60,7 @@ export function decodeRow(key: Uint8Array, bytes: Uint8Array, file: string): Tab
   }
 }
 
+/** The value of the row that holds `meta`: a checksum and then the bytes, which are copied. */
 export function encodeMeta(meta: Uint8Array): Buffer {
   const row = Buffer.concat([Buffer.alloc(checksumBytes), meta])
   row.writeUInt32LE(rowChecksum(metaRowKey, row), 0)

@@ -13,6 +13,10 @@ const stopMs = 10_000
 
 type Answered = (error: Error | undefined) => void
 
+/**
+ * Starts the thread, gives it its messages in order and hands back its answers. After it has failed or was
+ * stopped, further messages are dropped and further questions answered with the error.
+ */
 export class WriterThread {
   readonly #directory: string
   readonly #state = new SharedArrayBuffer(4)

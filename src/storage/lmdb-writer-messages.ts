@@ -16,10 +16,15 @@ export type WriterMessage =
   /** The finished snapshot is the table from now on. */
   | { readonly kind: 'adopt' }
 
+/**
+ * The answer to a `commit` or `finish`. Without an error all of it is durable; with one, nothing of it may
+ * be relied on. The error is plain data, as an Error would lose its `code` between threads.
+ */
 export interface WriterAnswer {
   readonly error: { readonly message: string; readonly code: string | undefined } | undefined
 }
 
+/** What the writer is started with: the directory of the environment that is the table at that moment. */
 export interface WriterData {
   readonly directory: string
   /** One word: see {@link writerState}. */

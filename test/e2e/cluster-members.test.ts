@@ -45,91 +45,6 @@ describe('Adding and removing nodes', () => {
     expect(await brokenPromises(added.address, load.puts, 'local')).to.deep.equal([])
   })
 
-  it('a new node without a voice changes no majority: two of three go on alone', async () => {
-    const { followers } = await rolesOf(nodes)
-    const paused = followers.at(-1)
-    const asked = followers[0]
-    if (paused === undefined || asked === undefined) throw new Error('the leader has followers')
-    const stranger = await startNode()
-    stranger.process.pause()
-    expect(await type(asked, `add-node ${stranger.address}`)).to.match(
-      /^ERROR: Node .* cannot be added: .* did not answer within \d+ ms\.$/,
-    )
-    stranger.process.resume()
-    expect(await type(asked, 'set still working')).to.equal('SUCCESS: still -> working set.')
-  })
-
-  describe('is refused, and changes nothing,', () => {
-    let asked: TestNode
-    let statusBefore: string
-
-    before(async () => {
-      const { followers } = await rolesOf(nodes)
-      const [one] = followers
-      if (one === undefined) throw new Error('the leader has followers')
-      asked = one
-      statusBefore = await membersShownBy(asked)
-    })
-    afterEach(async () => {
-      expect(await membersShownBy(asked)).to.equal(statusBefore)
-    })
-
-    it('for a member', async () => {
-      for (const { address } of nodes) {
-        const reply = `ERROR: Node ${address} already exists in cluster.`
-        expect(await type(asked, `add-node ${address}`)).to.equal(reply)
-      }
-    })
-
-    it('for an address at which nobody listens', async () => {
-      const gone = await startNode()
-      await gone.kill()
-      expect(await type(asked, `add-node ${gone.address}`)).to.equal(
-        `ERROR: Node ${gone.address} cannot be added: ${gone.address} could not be reached: nothing listens there.`,
-      )
-    })
-
-    it('for a node that holds data, which keeps it', async () => {
-      const used = await startNode()
-      expect(await type(used, 'put its own')).to.equal('SUCCESS: its -> own added.')
-      expect(await type(asked, `add-node ${used.address}`)).to.match(
-        /^ERROR: Node .* cannot be added: .*it holds data\. Empty its data directory and start it again/,
-      )
-      expect(await type(used, 'get its')).to.equal('its -> own')
-    })
-
-    it('for a node that held data which was deleted', async () => {
-      const used = await startNode()
-      await type(used, 'put its own')
-      await type(used, 'delete its')
-      expect(await type(asked, `add-node ${used.address}`)).to.include('it holds data')
-    })
-
-    it('for a node of another cluster, which goes on', async () => {
-      const others = await startCluster(2)
-      const [one] = others
-      if (one === undefined) throw new Error('a cluster has nodes')
-      expect(await type(asked, `add-node ${one.address}`)).to.match(
-        /^ERROR: Node .* cannot be added: .*it belongs to another cluster\.$/,
-      )
-      expect(await type(one, 'put its own')).to.equal('SUCCESS: its -> own added.')
-    })
-
-    it('for the removal of a stranger', async () => {
-      expect(await type(asked, 'remove-node 127.0.0.1:9')).to.equal(
-        'ERROR: Node 127.0.0.1:9 does not exist in cluster.',
-      )
-    })
-
-    it('for the removal of the last voter', async () => {
-      const alone = await startNode()
-      expect(await type(alone, `remove-node ${alone.address}`)).to.equal(
-        `ERROR: Node ${alone.address} cannot be removed: it is the last voter.`,
-      )
-      expect(await type(alone, 'set still working')).to.equal('SUCCESS: still -> working set.')
-    })
-  })
-
   it('removing the leader under load costs no acknowledged write, and the removed node says so', async () => {
     const { leader, followers } = await rolesOf(nodes)
     const [asked] = followers
@@ -181,6 +96,89 @@ describe('Adding and removing nodes', () => {
       `SUCCESS: Node ${away.address} removed from cluster.`,
     )
     await waitForSync(leader)
+  })
+})
+
+describe('A change of members is refused, and changes nothing,', () => {
+  let nodes: TestNode[]
+  let asked: TestNode
+  let statusBefore: string
+
+  before(async () => {
+    nodes = await startCluster(2)
+    const { followers } = await rolesOf(nodes)
+    const [one] = followers
+    if (one === undefined) throw new Error('the leader has followers')
+    asked = one
+    statusBefore = await membersShownBy(asked)
+  })
+  after(stopAll)
+  afterEach(async () => {
+    expect(await membersShownBy(asked)).to.equal(statusBefore)
+  })
+
+  it('for a member', async () => {
+    for (const { address } of nodes) {
+      const reply = `ERROR: Node ${address} already exists in cluster.`
+      expect(await type(asked, `add-node ${address}`)).to.equal(reply)
+    }
+  })
+
+  it('for an address at which nobody listens', async () => {
+    const gone = await startNode()
+    await gone.kill()
+    expect(await type(asked, `add-node ${gone.address}`)).to.equal(
+      `ERROR: Node ${gone.address} cannot be added: ${gone.address} could not be reached: nothing listens there.`,
+    )
+  })
+
+  it('for a node that does not answer', async () => {
+    const silent = await startNode()
+    silent.process.pause()
+    expect(await type(asked, `add-node ${silent.address}`)).to.match(
+      /^ERROR: Node .* cannot be added: .* did not answer within \d+ ms\.$/,
+    )
+    silent.process.resume()
+  })
+
+  it('for a node that holds data, which keeps it', async () => {
+    const used = await startNode()
+    expect(await type(used, 'put its own')).to.equal('SUCCESS: its -> own added.')
+    expect(await type(asked, `add-node ${used.address}`)).to.match(
+      /^ERROR: Node .* cannot be added: .*it holds data\. Empty its data directory and start it again/,
+    )
+    expect(await type(used, 'get its')).to.equal('its -> own')
+  })
+
+  it('for a node that held data which was deleted', async () => {
+    const used = await startNode()
+    await type(used, 'put its own')
+    await type(used, 'delete its')
+    expect(await type(asked, `add-node ${used.address}`)).to.include('it holds data')
+  })
+
+  it('for a node of another cluster, which goes on', async () => {
+    const others = await startCluster(2)
+    const [one] = others
+    if (one === undefined) throw new Error('a cluster has nodes')
+    expect(await type(asked, `add-node ${one.address}`)).to.match(
+      /^ERROR: Node .* cannot be added: .*it belongs to another cluster\.$/,
+    )
+    expect(await type(one, 'put its own')).to.equal('SUCCESS: its -> own added.')
+  })
+
+  it('for the removal of a stranger', async () => {
+    expect(await type(asked, 'remove-node 127.0.0.1:9')).to.equal(
+      'ERROR: Node 127.0.0.1:9 does not exist in cluster.',
+    )
+  })
+
+  it('for the removal of the last voter', async () => {
+    const alone = await startNode()
+    expect(await type(alone, `remove-node ${alone.address}`)).to.equal(
+      `ERROR: Node ${alone.address} cannot be removed: it is the last voter.`,
+    )
+    expect(await type(alone, 'set still working')).to.equal('SUCCESS: still -> working set.')
   })
 })
 

@@ -17,6 +17,8 @@ export class PipelineLoad {
   #answered = 0
   #rounds = 0
   #isStopping = false
+  /** No answer has failed: those after the end of the connection fail at once, without letting anybody else run. */
+  #isOpen = true
 
   private constructor(client: TextClient, key: string) {
     this.#client = client
@@ -43,11 +45,7 @@ export class PipelineLoad {
 
   async #run(): Promise<void> {
     const underWay: Promise<void>[] = []
-    let isOpen = true
-    void this.#client.closed.then(() => {
-      isOpen = false
-    })
-    while (isOpen && !this.#isStopping) {
+    while (this.#isOpen && !this.#isStopping) {
       const round = ++this.#rounds
       underWay.push(
         this.#ask(`put ${this.#key} ${round}`, `SUCCESS: ${this.#key} -> ${round} added.`),
@@ -60,7 +58,10 @@ export class PipelineLoad {
   }
 
   async #ask(line: string, expected: string): Promise<void> {
-    const reply = await this.#client.ask(line).catch((error: Error) => error.message)
+    const reply = await this.#client.ask(line).catch((error: Error) => {
+      this.#isOpen = false
+      return error.message
+    })
     this.#answered++
     if (reply !== expected) this.#wrong.push(`'${line}' was answered '${reply}'`)
   }

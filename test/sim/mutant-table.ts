@@ -29,11 +29,11 @@ export interface Mutant {
 }
 
 /** Elections and requests that are quick, so that much happens in a short run. */
-const quick = { tickMs: 10, electionTicks: 20, heartbeatTicks: 3, requestTicks: 100 } as const
+const quick = { tickMs: 10, electionTicks: 20, heartbeatTicks: 3, requestTicks: 40 } as const
 /** Snapshots, checkpoints and reuse of segments all the time. */
 const restless = { checkpointBytes: 300, logKeepBytes: 0, snapshotChunkBytes: 300 } as const
 /** Clients that are eager, on few keys. */
-const eager = { clients: 4, keys: 2, thinkMs: 5, operationsMax: 2000, valueBytes: 0, moves: 0.02 } as const
+const eager = { clients: 6, keys: 2, thinkMs: 5, operationsMax: 2000, valueBytes: 0, moves: 0.02 } as const
 
 export const mutants: readonly Mutant[] = [
   {
@@ -88,7 +88,7 @@ export const mutants: readonly Mutant[] = [
       faultsMs: 4000,
       faults: { partition: 100, power: 200, 'one-way': 200 },
       replica: { ...quick, appendBytesMax: 100, appendsInFlightMax: 1 },
-      clients: { ...eager, clients: 6, window: 8 },
+      clients: { ...eager, window: 8 },
     },
   },
   {
@@ -153,9 +153,9 @@ export const mutants: readonly Mutant[] = [
       nodes: 3,
       reads: 'linearizable',
       faultsMs: 3000,
-      faults: { partition: 300, 'one-way': 300, pause: 300 },
+      faults: { partition: 700, 'one-way': 2000 },
       replica: quick,
-      clients: { ...eager, reads: 0.5, moves: 0.001 },
+      clients: { ...eager, reads: 0.9, moves: 0.001 },
     },
   },
   {
@@ -267,7 +267,7 @@ export const mutants: readonly Mutant[] = [
       faultsMs: 2000,
       faults: {},
       replica: { ...quick, appendBytesMax: 100, appendsInFlightMax: 4 },
-      clients: { ...eager, clients: 6, window: 8 },
+      clients: { ...eager, window: 8 },
       link: { duplication: 0.2, reordering: 0.2 },
     },
   },
@@ -284,7 +284,7 @@ export const mutants: readonly Mutant[] = [
       faultsMs: 6000,
       faults: { partition: 400 },
       replica: { tickMs: 10, electionTicks: 60, heartbeatTicks: 6, requestTicks: 120 },
-      clients: { ...eager, clients: 6, keys: 1, reads: 0.6, moves: 0.001 },
+      clients: { ...eager, keys: 1, reads: 0.9, moves: 0.001 },
     },
   },
   {
@@ -307,7 +307,7 @@ export const mutants: readonly Mutant[] = [
       faultsMs: 4000,
       faults: { break: 100, partition: 300 },
       replica: quick,
-      clients: { ...eager, reads: 0.5, moves: 0.001 },
+      clients: { ...eager, reads: 0.9, moves: 0.001 },
     },
   },
   {
@@ -323,7 +323,7 @@ export const mutants: readonly Mutant[] = [
       faultsMs: 4000,
       faults: { transfer: 60, 'one-way': 200, partition: 300 },
       replica: quick,
-      clients: { ...eager, reads: 0.5, moves: 0.001 },
+      clients: { ...eager, reads: 0.9, moves: 0.001 },
       link: { loss: 0.05 },
     },
   },
@@ -407,7 +407,7 @@ export const mutants: readonly Mutant[] = [
       faultsMs: 4000,
       faults: { kill: 200, power: 300 },
       replica: { ...quick, ...restless },
-      clients: { ...eager, clients: 6, reads: 0.1 },
+      clients: { ...eager, reads: 0.1 },
       node: { segmentBytes: 4096, checkpointMs: [0, 0], flushMs: [0, 0] },
     },
   },

@@ -35,8 +35,8 @@ describe('waiting for something', () => {
 describe('the client that types', () => {
   let server: Server
 
-  afterEach(async () => {
-    await stopAll.call({} as Mocha.Context)
+  afterEach(async function () {
+    await stopAll.call(this)
     server.close()
   })
 
