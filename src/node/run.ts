@@ -6,7 +6,7 @@ import { createLogger } from './logger.js'
 import { QuorateNode } from './node.js'
 import { realWorld } from './real-world.js'
 import { SettingError } from './settings.js'
-import { onStop } from './signals.js'
+import { onStop, type StopReason } from './signals.js'
 
 /** Exit codes: ended as asked; failed; called with settings that cannot be. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const
@@ -25,21 +25,23 @@ export async function runNode(argv: readonly string[], env: NodeJS.ProcessEnv): 
 }
 
 async function run(config: NodeConfig): Promise<number> {
+  // Asked for before anything is opened: as process 1 of a container a signal without a handler is lost.
+  const toldToStop = new Promise<StopReason>(resolve => onStop(resolve))
   const log = createLogger({ level: config.logLevel, node: config.address })
   const directory = await openDataDirectory(config.dataDirectory)
   try {
     return await new Promise((resolve, reject) => {
-      const world = realWorld(config, directory, log)
-      const started = QuorateNode.start(config, world, ending => {
+      const started = QuorateNode.start(config, realWorld(config, directory, log), ending => {
         log.fatal({}, ending.reason)
         resolve(ending.exitCode)
       })
-      started.then(node => {
-        onStop(reason => {
-          log.info({ reason }, 'asked to stop')
-          node.stop().then(() => resolve(exitCodes.ok), reject)
+      started
+        .then(async node => {
+          log.info({ reason: await toldToStop }, 'asked to stop')
+          await node.stop()
+          resolve(exitCodes.ok)
         })
-      }, reject)
+        .catch(reject)
     })
   } finally {
     await directory.close()

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect } from 'chai'
 import { startCluster, startNode, stopAll, type TestNode } from '../support/processes.js'
-import { brokenPromises, promisedBy, PutLoad } from './cluster-puts.js'
+import { brokenPromises, PutLoad, promisedBy } from './cluster-puts.js'
 import { patienceMs } from './cluster-state.js'
 
 const races = 8

@@ -60,7 +60,9 @@ for (const survivor of ['leader', 'follower'] as const) {
     it('status says that there is no leader', async () => {
       await waitFor(async () => (await leaderShownBy(left)) === undefined, patienceMs, 'the loss to show')
       const said = await left.status()
-      expect(said.kind === 'status' && said.text).to.match(/^Leader: none\n.*\nSync Status: WARNING: no leader\.$/m)
+      expect(said.kind === 'status' && said.text).to.match(
+        /^Leader: none\n.*\nSync Status: WARNING: no leader\.$/m,
+      )
     })
 
     it('everything works again, with all that was acknowledged, when a second node returns', async () => {

@@ -88,7 +88,11 @@ describe('Adding and removing nodes', () => {
     const third = await startNode()
     await type(leader, `add-node ${third.address}`)
     await away.kill()
-    await waitFor(async () => (await syncStatusOf(leader)).includes('out of sync'), patienceMs, 'the loss to show')
+    await waitFor(
+      async () => (await syncStatusOf(leader)).includes('out of sync'),
+      patienceMs,
+      'the loss to show',
+    )
     expect(await type(leader, `remove-node ${third.address}`)).to.equal(
       `ERROR: Node ${third.address} cannot be removed: only 1 of the 2 voters that would be left can be reached.`,
     )

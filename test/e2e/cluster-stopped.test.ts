@@ -2,10 +2,17 @@
 import { expect } from 'chai'
 import { freePortPair } from '../support/ports.js'
 import { startCluster, stopAll, TestNode } from '../support/processes.js'
+import { waitFor } from '../support/wait-for.js'
 import { PipelineLoad } from './cluster-pipeline.js'
 import { brokenPromises, type Put, PutLoad } from './cluster-puts.js'
-import { leaderShownBy, medianAndWorst, patienceMs, rolesOf, waitForCopies, waitForSync } from './cluster-state.js'
-import { waitFor } from '../support/wait-for.js'
+import {
+  leaderShownBy,
+  medianAndWorst,
+  patienceMs,
+  rolesOf,
+  waitForCopies,
+  waitForSync,
+} from './cluster-state.js'
 
 const stops = 3
 
@@ -60,7 +67,11 @@ describe('When the leader is stopped with SIGTERM', () => {
         async () => {
           const said = await node.status()
           const text = said.kind === 'status' ? said.text : ''
-          return text.includes(moved.address) && !text.includes(moving.address) && text.includes('All nodes in sync.')
+          return (
+            text.includes(moved.address) &&
+            !text.includes(moving.address) &&
+            text.includes('All nodes in sync.')
+          )
         },
         patienceMs,
         () => `${node.address} to show the new address; it said:\n${node.process.output}`,

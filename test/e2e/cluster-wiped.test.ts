@@ -47,7 +47,9 @@ describe('A member that lost its data directory', () => {
     const client = await wiped.connect()
     for (const line of ['put a 1', 'get a', 'status', 'keys']) {
       const reply = await client.ask(line)
-      expect(reply, line).to.match(/^ERROR: This node lost its data directory: cluster .* under another identity\./)
+      expect(reply, line).to.match(
+        /^ERROR: This node lost its data directory: cluster .* under another identity\./,
+      )
       expect(reply, line).to.include(`remove-node ${wiped.address}, then add-node ${wiped.address}`)
     }
     client.close()

@@ -4,8 +4,8 @@
  * and what must always hold is checked after every step.
  */
 import { present } from '../../src/base/assert.js'
-import { nodeId, type LogIndex, type NodeId } from '../../src/base/ids.js'
-import { seededRandom, type Random } from '../../src/base/random.js'
+import { type LogIndex, type NodeId, nodeId } from '../../src/base/ids.js'
+import { type Random, seededRandom } from '../../src/base/random.js'
 import { emptyConfiguration, firstConfiguration } from '../../src/raft/configuration.js'
 import type { Configuration, Outgoing, RaftMessage, ReadMode } from '../../src/raft/types.js'
 import { Invariants } from './invariants.js'

@@ -81,7 +81,10 @@ export class Invariants {
     const { appliedIndex } = node.raft.view
     const table = node.rows.join(', ')
     const before = this.#tables.get(appliedIndex)
-    assert(before === undefined || before === table, `at ${appliedIndex} ${node.id} holds ${table}: ${before}`)
+    assert(
+      before === undefined || before === table,
+      `at ${appliedIndex} ${node.id} holds ${table}: ${before}`,
+    )
     this.#tables.set(appliedIndex, table)
   }
 }

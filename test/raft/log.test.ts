@@ -108,9 +108,12 @@ describe('the log', () => {
 
   it('takes a log for complete by its last term first, and by its length only then', () => {
     const log = logOf([1, 2, 2])
-    const verdicts = [[3, 2], [2, 2], [1, 3], [9, 1]].map(([index = 0, last = 0]) =>
-      log.isUpToDate({ index: logIndex(index), term: term(last) }),
-    )
+    const verdicts = [
+      [3, 2],
+      [2, 2],
+      [1, 3],
+      [9, 1],
+    ].map(([index = 0, last = 0]) => log.isUpToDate({ index: logIndex(index), term: term(last) }))
     expect(verdicts).to.deep.equal([true, false, true, false])
   })
 

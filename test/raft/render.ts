@@ -2,7 +2,14 @@
 import { unreachable } from '../../src/base/assert.js'
 import { decodeConfiguration } from '../../src/raft/configuration.js'
 import type { LogPosition } from '../../src/raft/log.js'
-import type { Append, AppendReply, Configuration, Entry, RaftMessage, RaftSaved } from '../../src/raft/types.js'
+import type {
+  Append,
+  AppendReply,
+  Configuration,
+  Entry,
+  RaftMessage,
+  RaftSaved,
+} from '../../src/raft/types.js'
 
 export function renderMessage(message: RaftMessage): string {
   const { kind, term } = message

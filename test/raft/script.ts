@@ -94,7 +94,9 @@ const commands: Readonly<Record<string, Command>> = {
   /** `deliver`: everything, until nothing is on its way; `deliver 1->2`: what waits there now, or the first `1`. */
   deliver: ({ cluster }, link, count) => {
     if (link === undefined) deliverAll(cluster)
-    else for (const letter of take(cluster, link, Number(count ?? cluster.letters.length))) cluster.deliver(letter)
+    else
+      for (const letter of take(cluster, link, Number(count ?? cluster.letters.length)))
+        cluster.deliver(letter)
   },
   /** `drop 1->2`: what waits there is lost. */
   drop: ({ cluster }, link) => {

@@ -64,9 +64,15 @@ describe('the codec of messages', () => {
       expect(decodeText(text), text).to.equal(undefined)
     }
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array(), fc.json().map(text => Buffer.from(text))), line => {
-        expect(decodeMessage(line)).to.equal(undefined)
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.json().map(text => Buffer.from(text)),
+        ),
+        line => {
+          expect(decodeMessage(line)).to.equal(undefined)
+        },
+      ),
     )
   })
 
@@ -104,7 +110,9 @@ describe('the codec of messages', () => {
       expect(answer({ kind: 'error', code }), String(code)).to.equal(undefined)
     }
     for (const details of [null, 7, { node: {} }, { node: { toString: 1 } }]) {
-      expect(answer({ kind: 'error', code: 'NODE_EXISTS', details }), JSON.stringify(details)).to.equal(undefined)
+      expect(answer({ kind: 'error', code: 'NODE_EXISTS', details }), JSON.stringify(details)).to.equal(
+        undefined,
+      )
     }
   })
 

@@ -79,7 +79,9 @@ const chunks: fc.Arbitrary<ConsensusMessage> = fc.record({
   index: indexes,
   indexTerm: terms,
   sequence: counts,
-  data: fc.array(fc.tuple(texts, fc.record({ value: bytes, version: counts, expiresAt: expiry() }))).map(encodeRows),
+  data: fc
+    .array(fc.tuple(texts, fc.record({ value: bytes, version: counts, expiresAt: expiry() })))
+    .map(encodeRows),
   meta: fc.option(
     fc.json().map(text => Buffer.from(text)),
     { nil: undefined },
@@ -96,9 +98,12 @@ const results: fc.Arbitrary<Result> = fc.oneof(
   }),
 )
 
-const forwardedWrites: fc.Arbitrary<ForwardedWrite[]> = fc.array(fc.record({ counter: counts, command: writes }), {
-  minLength: 1,
-})
+const forwardedWrites: fc.Arbitrary<ForwardedWrite[]> = fc.array(
+  fc.record({ counter: counts, command: writes }),
+  {
+    minLength: 1,
+  },
+)
 
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ op: fc.constant('get' as const), key: texts, local: fc.constant(false) }),
@@ -131,7 +136,12 @@ export const messages: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     appliedIndex: indexes,
     diskFull: fc.boolean(),
   }),
-  fc.record({ kind: fc.constant('pre-vote-request' as const), term: terms, lastIndex: indexes, lastTerm: terms }),
+  fc.record({
+    kind: fc.constant('pre-vote-request' as const),
+    term: terms,
+    lastIndex: indexes,
+    lastTerm: terms,
+  }),
   fc.record({
     kind: fc.constant('vote-request' as const),
     term: terms,

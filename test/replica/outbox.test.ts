@@ -205,7 +205,9 @@ describe('the outbox', () => {
     expect(counters(forward === undefined ? [] : [forward])).to.deep.equal([1, 2])
     expect(commands(forward === undefined ? [] : [forward])).to.deep.equal(['command 2', 'command 3'])
     fixture.outbox.settle(session, 1, { kind: 'written', version: 1 })
-    expect(fixture.codes, 'results of the old session mean nothing now').to.deep.equal({ 1: 'OUTCOME_UNKNOWN' })
+    expect(fixture.codes, 'results of the old session mean nothing now').to.deep.equal({
+      1: 'OUTCOME_UNKNOWN',
+    })
   })
 
   it('uses no session again that was idle for long', () => {

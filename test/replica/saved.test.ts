@@ -85,10 +85,9 @@ describe('the recovery of what a consensus replica saved', () => {
   })
 
   it('follows a snapshot over the entries that it covers', () => {
-    expect(contentsAfter(at(9, 2), [...entries([1, 1], [2, 1]), ...entries([10, 2], [11, 2])])).to.deep.equal([
-      '10@2',
-      '11@2',
-    ])
+    expect(contentsAfter(at(9, 2), [...entries([1, 1], [2, 1]), ...entries([10, 2], [11, 2])])).to.deep.equal(
+      ['10@2', '11@2'],
+    )
     const contradicted = [...entries([8, 1], [9, 1], [10, 1]), resetRecord(at(9, 2)), ...entries([10, 2])]
     expect(contentsAfter(at(9, 2), contradicted)).to.deep.equal(['10@2'])
   })
@@ -103,11 +102,16 @@ describe('the recovery of what a consensus replica saved', () => {
   })
 
   it('refuses records of a kind that it does not know, instead of passing over them', () => {
-    expect(() => recover([{ kind: 99, index: 1, parts: [Buffer.alloc(8)] }])).to.throw(RecoveryError, 'kind 99')
+    expect(() => recover([{ kind: 99, index: 1, parts: [Buffer.alloc(8)] }])).to.throw(
+      RecoveryError,
+      'kind 99',
+    )
   })
 
   it('finds the log as it was after each batch, whatever was truncated and written anew', () => {
-    const steps = fc.array(fc.record({ back: fc.nat(5), count: fc.integer({ min: 1, max: 4 }) }), { maxLength: 20 })
+    const steps = fc.array(fc.record({ back: fc.nat(5), count: fc.integer({ min: 1, max: 4 }) }), {
+      maxLength: 20,
+    })
     fc.assert(
       fc.property(steps, batches => {
         const records: SavedRecord[] = []
