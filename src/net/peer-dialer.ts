@@ -13,6 +13,7 @@ import type { NodeId } from '../base/ids.js'
 import { parseAddress } from '../protocol/address.js'
 import { onFirstLine, readAnswer, writeHello } from './peer-handshake.js'
 import { type PeerLimits, peerKeepAliveMs } from './peer-limits.js'
+import { watchPulse } from './peer-pulse.js'
 import { PeerQueue } from './peer-queue.js'
 import type { PeerHello, Refusal } from './transport.js'
 
@@ -140,10 +141,10 @@ export class PeerDialer {
       this.#events.onRefused(answer.refusal)
       return
     }
-    // After its welcome the peer has nothing to say here; what it says is neither read nor kept.
-    socket.resume()
     this.#clearTimer()
     const queue = new PeerQueue(socket, this.#limits, () => this.#failed(socket))
+    // After its welcome the peer has nothing to say here but that it hears us; what it says is not kept.
+    watchPulse(socket, queue, this.#limits, () => this.#failed(socket))
     this.#state = { kind: 'open', socket, queue, sinceMs: performance.now() }
     this.#events.onOpen()
   }

@@ -1,12 +1,13 @@
 /**
- * A connection that a peer opened: first it introduces itself, then we only read lines from it. Bytes from outside
- * can end the connection and do nothing else.
+ * A connection that a peer opened: first it introduces itself, then we only read lines from it, and answer the
+ * empty ones, by which it sees that it is heard. Bytes from outside can end the connection and do nothing else.
  */
 import type { Socket } from 'node:net'
 import type { NodeId } from '../base/ids.js'
 import { LineSplitter, LongLine } from '../protocol/lines.js'
 import { onFirstLine, readOpening, writeRefusal, writeWelcome } from './peer-handshake.js'
 import type { PeerLimits } from './peer-limits.js'
+import { ping } from './peer-pulse.js'
 import type { PeerHello, Refusal } from './transport.js'
 
 /**
@@ -95,6 +96,11 @@ export class IncomingConnection {
       if (line instanceof LongLine) {
         this.close()
         return
+      }
+      if (line.length === 0) {
+        // One who asks and does not read the answers gets no more of them.
+        if (this.#socket.writableLength === 0) this.#socket.write(ping)
+        continue
       }
       this.#events.onLine(node, line)
       // Whoever was told of the line may have ended the connection.

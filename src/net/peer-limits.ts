@@ -23,6 +23,14 @@ export interface PeerLimits {
   readonly retryAfterRefusalMs: number
   /** A connection on which nothing has moved for this long while something waited is given up. */
   readonly stalledMs: number
+  /** How often the other side of a connection is asked whether it hears us. */
+  readonly pingMs: number
+  /**
+   * A connection on which so many of these questions in a row found no answer, and on which nothing moved either,
+   * is given up. After a network that was cut is whole again, the system goes on to wait about as long as the cut
+   * lasted before it sends anything on an old connection; a new one works at once.
+   */
+  readonly pingsUnansweredMax: number
   /** How long what was sent may still take to leave when a connection is ended. */
   readonly farewellMs: number
 }
@@ -40,6 +48,8 @@ export const peerLimits: PeerLimits = {
   retryMsMax: 500,
   retryAfterRefusalMs: 1000,
   stalledMs: 10_000,
+  pingMs: 300,
+  pingsUnansweredMax: 3,
   farewellMs: 250,
 }
 

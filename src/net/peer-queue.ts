@@ -29,6 +29,7 @@ export class PeerQueue {
   #writingBytes = 0
   #isFlushDue = false
   #isEnding = false
+  #hasMoved = false
   readonly #stallTimer: NodeJS.Timeout
 
   /** Calls `onStalled` when what waits has not moved for too long. */
@@ -63,6 +64,13 @@ export class PeerQueue {
       })
     }
     return true
+  }
+
+  /** Whether the system took anything since this was asked last. */
+  takeMoved(): boolean {
+    const hasMoved = this.#hasMoved
+    this.#hasMoved = false
+    return hasMoved
   }
 
   /** Ends our side of the connection once everything has left. */
@@ -117,6 +125,7 @@ export class PeerQueue {
       // After an error the socket closes, and whoever owns it learns it from there.
       if (error) return
       this.#writingBytes = 0
+      this.#hasMoved = true
       this.#flush()
     })
     this.#socket.uncork()

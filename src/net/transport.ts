@@ -34,8 +34,8 @@ export interface Transport {
   /**
    * Sends one line (without its newline), given as parts that are written one after the other. Dropped when
    * there is no connection or its queue is full; the latter is told by {@link TransportEvents.onSlow}. The parts
-   * must stay as they are: they may be written later. They hold no newline, and the last byte of all is no
-   * carriage return.
+   * must stay as they are: they may be written later. They hold no newline, are not all empty, and the last byte
+   * of all is no carriage return.
    */
   send(to: NodeId, line: readonly Uint8Array[]): void
   /** Gives what was sent a short time to leave, and ends all connections. No event comes after this call. */

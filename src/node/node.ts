@@ -74,7 +74,10 @@ export class QuorateNode implements Backend {
     this.#config = config
     this.#world = world
     this.#onEnd = onEnd
-    this.#identity = world.loadIdentity() ?? this.#firstIdentity()
+    const kept = world.loadIdentity()
+    this.#identity = kept ?? this.#firstIdentity()
+    // Only once: a node starts on a full disk, too, where it can still read.
+    if (kept === undefined) world.storeIdentity(this.#identity)
   }
 
   /**
@@ -160,7 +163,6 @@ export class QuorateNode implements Backend {
   }
 
   async #start(): Promise<void> {
-    this.#world.storeIdentity(this.#identity)
     this.#world.forgetOthers(this.#identity.node)
     const standing = this.#standing
     // A cluster of one is founded on the spot, and so is one whose founding a crash interrupted.
@@ -182,7 +184,7 @@ export class QuorateNode implements Backend {
     }
     const { address, peerAddress } = this.#config
     this.#world.log.info(
-      { node: this.#identity.node, address, peerAddress, standing: standing.kind },
+      { identity: this.#identity.node, address, peerAddress, standing: standing.kind },
       'ready',
     )
     this.#goOn(this.#standing)

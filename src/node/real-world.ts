@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.js'
 import { logIndex, type Member, type NodeId, term } from '../base/ids.js'
 import { askControl } from '../net/control-client.js'
 import { openPeerChannel } from '../net/peer-channel.js'
+import { peerLimits } from '../net/peer-limits.js'
 import { encodeConfiguration, firstConfiguration } from '../raft/configuration.js'
 import type { Entry, ReadMode } from '../raft/types.js'
 import type { ConsensusOptions } from '../replica/consensus.js'
@@ -84,7 +85,14 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
       const table = openLmdbTable(placeOf(self.id))
       const options = consensusOptions(config)
       const openTransport: Parameters<typeof ConsensusHost.open>[0]['openTransport'] = (hello, told) =>
-        openPeerChannel({ hello, host: config.listenHost, port: config.peerPort, events: told })
+        openPeerChannel({
+          hello,
+          host: config.listenHost,
+          port: config.peerPort,
+          events: told,
+          // A connection on which no heartbeat gets through for as long as that is of no use to the replica.
+          limits: { pingMs: config.electionTimeoutMs / peerLimits.pingsUnansweredMax },
+        })
       return ConsensusHost.open(
         { self, cluster, clock: realClock, disk, table, options, openTransport },
         events,

@@ -100,9 +100,11 @@ export class Core {
   electionAtTick = 0
   /** When the current leader was last heard. */
   leaderHeardAtTick: number
+  /** Whoever led when this node last knew a leader. */
+  lastLeader: NodeId | undefined
   /** The leader's connection closed and it was not heard since. */
   leaderGone = false
-  /** Until then elections are tried again quickly: a leader was just lost, or the node just started. */
+  /** Until then elections are tried again quickly: a leader is known to be lost, or the node just started. */
   hurryUntilTick: number
 
   /** Up to here the log equals that of the current term's leader. */
@@ -222,6 +224,7 @@ export class Core {
   setLeader(leader: NodeId | undefined): void {
     if (leader === this.leader) return
     this.leader = leader
+    this.lastLeader = leader ?? this.lastLeader
     this.#forgetAgreement()
     this.events.push({ kind: 'leader', leader, term: this.term })
   }

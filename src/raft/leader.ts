@@ -26,12 +26,16 @@ export function becomeLeader(core: Core): void {
     transfer: undefined,
     heartbeatAtTick: core.tick,
   }
+  const predecessor = core.lastLeader
   core.role = leadership
   core.leaderGone = false
   core.hurryUntilTick = core.tick
   core.setLeader(core.id)
   core.events.push({ kind: 'role', role: 'leader', term: core.term })
   meetMembers(core, leadership)
+  // The others spoke to the leader before; how long that one has been silent is known here.
+  const silent = predecessor && leadership.progress.get(predecessor)
+  if (silent !== undefined) silent.heardAtTick = core.heardAtTick.get(predecessor) ?? core.tick
   // Entries of earlier terms are committed only together with one of this term (Raft paper, section 5.4.2),
   // and what is committed is known only once that has happened (section 8).
   appendEntry(core, 'no-op', new Uint8Array(0))

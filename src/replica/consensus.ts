@@ -422,7 +422,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #takeIn(intake: Intake, from: NodeId, forward: Forward): void {
-    const isFull = this.#raft.view.diskFull
+    const isFull = this.#isDiskFullEverywhere()
     const taken = intake.take(from, forward, this.#wallMs, this.#state, isFull, data => this.#propose(data))
     if (taken === undefined) return
     const { known, refused } = taken
@@ -439,7 +439,9 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #propose(data: Uint8Array): boolean {
-    const { log } = this.#raft.view
+    const { log, diskFull } = this.#raft.view
+    // Leadership goes to a node that has space, and what is asked here meanwhile goes there.
+    if (diskFull) return false
     if (log.bytes - this.#retainedBytes > this.#options.proposedBytesMax) return false
     this.#hasClientWrites = true
     return this.#raft.propose(data) !== undefined

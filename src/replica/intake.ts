@@ -72,11 +72,12 @@ export class Intake {
         continue
       }
       const expected = Math.max(intake.proposed + 1, state.sessions.last(session) + 1, lowest)
+      // Before the gap: one that comes of an earlier refusal is none that sending again would close.
+      if (isDiskFull) return refuse('disk-full', expected)
       if (counter > expected) return refuse('gap', expected)
       if (intake.proposed === 0 && state.sessions.judge(identity, nowMs).kind === 'expired') {
         return refuse('expired', counter)
       }
-      if (isDiskFull) return refuse('disk-full', counter)
       if (!propose(encodeProposal(wallMs, identity, command))) return refuse('busy', counter)
       intake.proposed = counter
     }

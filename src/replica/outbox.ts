@@ -93,8 +93,8 @@ export class Outbox {
     if (!isRepeat && (this.#unsent.length === 0 || this.#sentBytes >= sentBytesMax)) return []
     if (this.size === 0) return []
     const isNewLeader = term !== this.#sentInTerm
-    this.#sentInTerm = term
     this.#renewIdleSession(wallMs, clockMs)
+    this.#sentInTerm = term
     const writes: [number, PendingWrite][] = isRepeat ? [...this.#sent] : []
     writes.push(...this.#admit())
     if (isRepeat || this.#resendAtTick === Number.POSITIVE_INFINITY) {

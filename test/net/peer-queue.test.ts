@@ -15,7 +15,8 @@ describe('what waits for a peer', () => {
   /** Ada is connected to somebody who has stopped reading. */
   async function open(limits: { readonly stalledMs?: number }): Promise<BarePeer> {
     // Nothing is given up for being slow, however slow this machine is, unless a test is about that.
-    world = new TcpWorld({ queueBytesMax: 4 * mib, retryMsMax: 20, stalledMs: 600_000, ...limits })
+    const patient = { stalledMs: 600_000, pingMs: 600_000 }
+    world = new TcpWorld({ queueBytesMax: 4 * mib, retryMsMax: 20, ...patient, ...limits })
     ada = await world.station('ada')
     ben = new Station('ben', await world.addresses())
     calls = []

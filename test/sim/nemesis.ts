@@ -78,6 +78,9 @@ export class Nemesis {
       case 'partition':
         this.#partition()
         break
+      case 'isolation':
+        this.#isolateLeader()
+        break
       case 'one-way':
         this.#cutOneWay()
         break
@@ -167,6 +170,16 @@ export class Nemesis {
     }
     this.#note(`cuts [${left}] from [${right}]${bridge === undefined ? '' : `, ${bridge} is a bridge`}`)
     this.#cut(cuts)
+  }
+
+  /** Cuts off a leader: nobody's absence tries the others more, and nobody does more harm by going on alone. */
+  #isolateLeader(): void {
+    const nodes = this.#victims.nodes()
+    const leader = nodes.find(node => node.replica?.raft.role.kind === 'leader')
+    if (leader === undefined) return
+    const others = nodes.filter(node => node !== leader).map(node => node.name)
+    this.#note(`cuts the leader ${leader.name} from all others`)
+    this.#cut(others.flatMap(other => [[leader.name, other] as const, [other, leader.name] as const]))
   }
 
   #cutOneWay(): void {

@@ -14,6 +14,7 @@ import type { NodeOptions } from './node.js'
 /** The faults that a run may see, in the order in which their chances are drawn. */
 export const faultKinds = [
   'partition',
+  'isolation',
   'one-way',
   'break',
   'pause',

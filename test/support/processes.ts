@@ -34,6 +34,8 @@ export interface ProgramOptions {
   /** A command to run it through, such as `['ip', 'netns', 'exec', 'a']`. It must replace itself (exec). */
   readonly through?: readonly string[]
   readonly cwd?: string
+  /** The number of the user, and group, to run it as; only root may say so. */
+  readonly user?: number
 }
 
 const startDeadlineMs = 20_000
@@ -61,6 +63,7 @@ export function startProgram(
     env: { ...withoutOurVariables(process.env), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
   })
   return new TestProcess(child, `${name} ${flags.join(' ')}`)
 }

@@ -4,6 +4,7 @@
  * instead, so that nothing is skipped there unnoticed.
  */
 import { spawnSync } from 'node:child_process'
+import { programPath } from './processes.js'
 
 /** What can be required: whether it is there, and how to get it. */
 const requirements = {
@@ -13,6 +14,10 @@ const requirements = {
   socat: { isThere: () => outputOf('socat', ['-V']).includes('socat'), get: 'package socat' },
   /** Network namespaces, made with `ip` (package iproute2), which takes root. */
   netns: { isThere: canMakeNamespaces, get: 'root, package iproute2 and a kernel with namespaces' },
+  /** A small disk in memory, mounted where only some processes see it (package util-linux), which takes root. */
+  tmpfs: { isThere: canMountTmpfs, get: 'root, package util-linux and a kernel with namespaces' },
+  /** To run the programs without the rights of root, under which nothing is ever forbidden. */
+  unprivileged: { isThere: canRunUnprivileged, get: 'a folder that every user may read' },
 } as const satisfies Record<string, { isThere(): boolean; get: string }>
 
 /** Something that a test may require. */
@@ -20,6 +25,9 @@ export type Requirement = keyof typeof requirements
 
 /** The environment variable that lists what must be there, separated by commas. */
 export const requireVariable = 'QUORATE_TEST_REQUIRE'
+
+/** A user that owns nothing. */
+export const nobody = 65534
 
 const known = new Map<Requirement, boolean>()
 
@@ -71,4 +79,15 @@ function canMakeNamespaces(): boolean {
   if (!ip('netns', 'add', name)) return false
   const works = ip('-n', name, 'link', 'set', 'lo', 'up')
   return ip('netns', 'delete', name) && works
+}
+
+function canMountTmpfs(): boolean {
+  const words = ['--mount', 'sh', '-c', 'mount -t tmpfs tmpfs /mnt && nsenter --version']
+  return spawnSync('unshare', words, { timeout: 10_000 }).status === 0
+}
+
+function canRunUnprivileged(): boolean {
+  if (process.getuid?.() !== 0) return true
+  const program = programPath('quorate')
+  return spawnSync(process.execPath, [program, '--version'], { uid: nobody, gid: nobody }).status === 0
 }
