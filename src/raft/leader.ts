@@ -33,9 +33,7 @@ export function becomeLeader(core: Core): void {
   core.setLeader(core.id)
   core.events.push({ kind: 'role', role: 'leader', term: core.term })
   meetMembers(core, leadership)
-  // The others spoke to the leader before; how long that one has been silent is known here.
-  const silent = predecessor && leadership.progress.get(predecessor)
-  if (silent !== undefined) silent.heardAtTick = core.heardAtTick.get(predecessor) ?? core.tick
+  if (predecessor !== undefined) rememberSilence(core, leadership, predecessor)
   // Entries of earlier terms are committed only together with one of this term (Raft paper, section 5.4.2),
   // and what is committed is known only once that has happened (section 8).
   appendEntry(core, 'no-op', new Uint8Array(0))
@@ -368,6 +366,13 @@ function appendEntry(core: Core, kind: EntryKind, data: Uint8Array): LogIndex {
   const index = logIndex(core.log.lastIndex + 1)
   core.log.append({ index, term: core.term, kind, data })
   return index
+}
+
+/** Followers speak to nobody but their leader, so only of that one does a new leader know how long it is silent. */
+function rememberSilence(core: Core, leadership: Leadership, predecessor: NodeId): void {
+  const progress = leadership.progress.get(predecessor)
+  const heardAtTick = core.heardAtTick.get(predecessor)
+  if (progress !== undefined && heardAtTick !== undefined) progress.heardAtTick = heardAtTick
 }
 
 /** Starts to replicate to members that are new in the configuration. */

@@ -4,8 +4,8 @@ import { expect } from 'chai'
 import { startNode, stopAll, type TestNode, waitFor } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
 import { brokenPromises, PutLoad } from './cluster-puts.js'
-import { patienceMs, rolesOf, waitForCopies, waitForSync } from './cluster-state.js'
 import { SmallDisk } from './cluster-small-disk.js'
+import { patienceMs, rolesOf, waitForCopies, waitForSync } from './cluster-state.js'
 
 const full = 'ERROR: Disk full. Writes are refused.'
 /** Room for the journal's files, the table and a while of writing. */

@@ -45,7 +45,15 @@ const brisk = {
   node: { flushMs: [0.1, 0.5], timerLatenessMaxMs: 1 },
 } as const
 /** Clients that mostly read, and so go on where writes would wait: at a leader that was cut off. */
-const readers = { clients: 6, keys: 1, window: 1, thinkMs: 8, operationsMax: 3000, moves: 0.001, reads: 0.9 } as const
+const readers = {
+  clients: 6,
+  keys: 1,
+  window: 1,
+  thinkMs: 8,
+  operationsMax: 3000,
+  moves: 0.001,
+  reads: 0.9,
+} as const
 /** Clients that are eager, on few keys. */
 const eager = { clients: 6, keys: 2, thinkMs: 5, operationsMax: 2000, valueBytes: 0, moves: 0.02 } as const
 
@@ -231,7 +239,11 @@ export const mutants: readonly Mutant[] = [
     name: 'sessions not in the snapshot',
     breaks: 'A write happens once, also where a snapshot stands for the log.',
     edits: [
-      { file: 'src/kv/state-machine.js', find: 'sessions: this.#sessions.save(this.#clockMs)', replace: 'sessions: []' },
+      {
+        file: 'src/kv/state-machine.js',
+        find: 'sessions: this.#sessions.save(this.#clockMs)',
+        replace: 'sessions: []',
+      },
     ],
     caughtBy: [
       'tables are equal at equal indexes',
