@@ -106,6 +106,8 @@ export class Core {
   leaderGone = false
   /** Until then elections are tried again quickly: a leader is known to be lost, or the node just started. */
   hurryUntilTick: number
+  /** Elections this node has started since it last knew a leader. */
+  electionsTried = 0
 
   /** Up to here the log equals that of the current term's leader. */
   verified: LogIndex = logIndex(0)
@@ -196,10 +198,14 @@ export class Core {
 
   resetElectionTimer(): void {
     const { electionTicks, heartbeatTicks } = this.options
-    const wait =
-      this.tick < this.hurryUntilTick
-        ? this.random.between(1, Math.max(2, Math.floor(heartbeatTicks / 2)))
-        : this.random.between(electionTicks, 2 * electionTicks)
+    // Each election waits twice as long as the one before: where disks or network are slow, the votes that one
+    // of them is waiting for would otherwise always come too late.
+    const least = 2 ** this.electionsTried
+    const most = least * Math.max(2, Math.floor(heartbeatTicks / 2))
+    const hurries = this.tick < this.hurryUntilTick && most < electionTicks
+    const wait = hurries
+      ? this.random.between(least, most)
+      : this.random.between(electionTicks, 2 * electionTicks)
     this.electionAtTick = this.tick + wait
   }
 

@@ -105,6 +105,7 @@ function startElection(core: Core, transfer: boolean): void {
   core.setLeader(undefined)
   // A majority hears no leader. Should the votes be split, there is no reason to wait for one to speak up.
   core.hurryUntilTick = core.tick + core.options.electionTicks
+  core.electionsTried++
   core.resetElectionTimer()
   core.events.push({ kind: 'role', role: 'candidate', term: core.term })
   // The requests leave when the own vote is durable: a node that forgot it could vote twice in this term.

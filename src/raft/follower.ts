@@ -122,6 +122,7 @@ function followLeader(core: Core, from: NodeId, term: Term): boolean {
   core.leaderHeardAtTick = core.tick
   core.leaderGone = false
   core.hurryUntilTick = core.tick
+  core.electionsTried = 0
   core.resetElectionTimer()
   return true
 }

@@ -30,6 +30,7 @@ export function becomeLeader(core: Core): void {
   core.role = leadership
   core.leaderGone = false
   core.hurryUntilTick = core.tick
+  core.electionsTried = 0
   core.setLeader(core.id)
   core.events.push({ kind: 'role', role: 'leader', term: core.term })
   meetMembers(core, leadership)

@@ -460,13 +460,19 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (output.installed !== undefined) this.#onInstalled(output.installed.index)
     if (output.lostReads.length > 0) this.#queries.loseLeadership()
     for (const { token, index } of output.readyReads) this.#queries.await(token, index)
-    const { carriedBytesMax } = this.#options
     for (const ready of this.#queries.takeReady(this.#applied)) {
       const response = this.#read(ready.question.request)
-      this.#queries.finishRead(ready, response, carriedBytesMax, this.#outgoing)
+      this.#queries.finishRead(ready, response, node => this.#carriedBytesMax(node), this.#outgoing)
     }
     for (const event of output.events) this.#tell(event)
     this.#events.push(...this.#health.changes(this.#raft.view))
+  }
+
+  /** The largest answer that is sent to a node. One that lags, or whose disk is full, has no use for its copy. */
+  #carriedBytesMax(node: NodeId): number {
+    const health = this.#raft.view.health.find(member => member.id === node)
+    const hasCopy = health?.inSync === true && !health.diskFull
+    return hasCopy ? this.#options.carriedBytesMax : Number.POSITIVE_INFINITY
   }
 
   #read(request: Request): Response {
@@ -554,7 +560,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #isDiskFullEverywhere(): boolean {
     const { health, leader, diskFull } = this.#raft.view
     if (leader === this.#self.id) return diskFull && this.#raft.successor({ withRoom: true }) === undefined
-    return health.some(member => member.id === leader && member.diskFull)
+    const isLeaderFull = health.some(member => member.id === leader && member.diskFull)
+    // Such a leader hands over to a voter that has room.
+    return isLeaderFull && !health.some(({ id, heard, diskFull }) => heard && !diskFull && this.#isVoter(id))
+  }
+
+  #isVoter(id: NodeId): boolean {
+    return findMember(this.configuration, id)?.voter === true
   }
 
   #stop(): void {

@@ -15,6 +15,8 @@ interface SessionIntake {
   sequence: number
   /** The last counter proposed in this term. */
   proposed: number
+  /** Whether the write that comes next was refused because the leader was busy. */
+  isPutOff: boolean
 }
 
 /** What came of a forward. */
@@ -48,7 +50,7 @@ export class Intake {
   ): TakenIn | undefined {
     if (forward.term !== this.#term) return undefined
     const { session, bornMs, lowest } = forward
-    const intake = this.#sessions.get(session) ?? { origin: from, sequence: 0, proposed: 0 }
+    const intake = this.#sessions.get(session) ?? { origin: from, sequence: 0, proposed: 0, isPutOff: false }
     if (forward.sequence <= intake.sequence) return undefined
     this.#sessions.set(session, intake)
     intake.sequence = forward.sequence
@@ -74,11 +76,12 @@ export class Intake {
       const expected = Math.max(intake.proposed + 1, state.sessions.last(session) + 1, lowest)
       // Before the gap: one that comes of an earlier refusal is none that sending again would close.
       if (isDiskFull) return refuse('disk-full', expected)
-      if (counter > expected) return refuse('gap', expected)
       if (intake.proposed === 0 && state.sessions.judge(identity, nowMs).kind === 'expired') {
-        return refuse('expired', counter)
+        return refuse('expired', expected)
       }
-      if (!propose(encodeProposal(wallMs, identity, command))) return refuse('busy', counter)
+      if (counter > expected) return refuse(intake.isPutOff ? 'busy' : 'gap', expected)
+      intake.isPutOff = !propose(encodeProposal(wallMs, identity, command))
+      if (intake.isPutOff) return refuse('busy', counter)
       intake.proposed = counter
     }
     return { known, refused: undefined }

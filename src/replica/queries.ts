@@ -47,8 +47,8 @@ export class Queries {
   readonly #transfers = new Set<Question>()
   /** Not sent or begun under the present leader, oldest first. */
   #waiting: Question[] = []
-  /** Reads that may be served here once their index is applied. */
-  #awaiting: ReadyQuestion[] = []
+  /** Reads that may be served here once their index is applied, by token. */
+  readonly #awaiting = new Map<number, ReadyQuestion>()
   /** The term for whose leader the questions that do not wait were sent; undefined while this node leads. */
   #sentInTerm: Term | undefined
   #resendAtTick = Number.POSITIVE_INFINITY
@@ -129,13 +129,14 @@ export class Queries {
   /** The round of a read was answered, here or at the leader: it may be served once `index` is applied. */
   await(token: number, index: LogIndex): void {
     const question = this.#questions.get(token)
-    if (question !== undefined) this.#awaiting.push({ question, index })
+    // Whoever waits longer than for a repeat hears of a later index, but the first one will do.
+    if (question !== undefined && !this.#awaiting.has(token)) this.#awaiting.set(token, { question, index })
   }
 
   takeReady(applied: LogIndex): readonly ReadyQuestion[] {
-    if (this.#awaiting.length === 0) return []
-    const ready = this.#awaiting.filter(({ index }) => index <= applied)
-    if (ready.length > 0) this.#awaiting = this.#awaiting.filter(({ index }) => index > applied)
+    if (this.#awaiting.size === 0) return []
+    const ready = [...this.#awaiting.values()].filter(({ index }) => index <= applied)
+    for (const { question } of ready) this.#awaiting.delete(question.token)
     return ready
   }
 
@@ -150,15 +151,15 @@ export class Queries {
     } else this.settle(token, response)
   }
 
-  /** The same for a read that is ready; a large answer is left to the node that asked. */
+  /** The same for a read that is ready; a larger answer than a node is sent is left to its own copy. */
   finishRead(
     { question, index }: ReadyQuestion,
     response: Response,
-    carriedBytesMax: number,
+    carriedBytesMax: (to: NodeId) => number,
     outgoing: To<ConsensusMessage>[],
   ): void {
     const { token, origin } = question
-    const isLarge = origin.kind === 'peer' && responseBytes(response) > carriedBytesMax
+    const isLarge = origin.kind === 'peer' && responseBytes(response) > carriedBytesMax(origin.node)
     if (!isLarge || !this.#questions.has(token)) {
       this.finish(token, response, outgoing)
       return
@@ -178,9 +179,9 @@ export class Queries {
 
   /** Leadership came to be known: transfers to this address are done. */
   noteLeader(address: string): void {
-    for (const { token, request } of this.#questions.values()) {
-      if (request.op === 'transfer-leader' && request.address === address)
-        this.settle(token, { kind: 'done' })
+    for (const { token, request } of this.#transfers) {
+      if (request.op !== 'transfer-leader' || request.address !== address) continue
+      this.settle(token, { kind: 'done' })
     }
   }
 
@@ -222,12 +223,13 @@ export class Queries {
   #waitAgain(): void {
     this.#sentInTerm = undefined
     this.#resendAtTick = Number.POSITIVE_INFINITY
-    this.#awaiting = []
+    this.#awaiting.clear()
     this.#waiting = [...this.#questions.values()]
   }
 
   #drop(question: Question): void {
     this.#questions.delete(question.token)
+    this.#awaiting.delete(question.token)
     this.#transfers.delete(question)
     if (question.origin.kind === 'peer') this.#foreign.delete(`${question.origin.node}/${question.origin.id}`)
     const at = this.#waiting.indexOf(question)

@@ -119,6 +119,8 @@ describe('the intake of forwarded writes', () => {
     const bornMs = office.wallMs - sessionExpiryMs - 1
     const taken = office.take(office.forward([1], { bornMs }))
     expect(taken?.refused).to.deep.include({ reason: 'expired', next: 1, clockMs: office.wallMs })
+    // It is as good an answer to what comes behind, which would otherwise be sent again before it is refused.
+    expect(office.take(office.forward([2], { bornMs }))?.refused).to.deep.include({ reason: 'expired' })
     expect(office.proposed).to.deep.equal([])
   })
 
@@ -136,6 +138,16 @@ describe('the intake of forwarded writes', () => {
     office.isDiskFull = true
     expect(office.take(office.forward([1, 2]))?.refused).to.deep.include({ reason: 'disk-full', next: 1 })
     expect(office.take(office.forward([3, 4]))?.refused).to.deep.include({ reason: 'disk-full', next: 1 })
+  })
+
+  it('says that it is busy also to a forward that comes behind one it refused, until that comes again', () => {
+    const office = new Office()
+    office.room = 0
+    expect(office.take(office.forward([1, 2]))?.refused).to.deep.include({ reason: 'busy', next: 1 })
+    expect(office.take(office.forward([3, 4]))?.refused).to.deep.include({ reason: 'busy', next: 1 })
+    office.room = 2
+    office.take(office.forward([1, 2]))
+    expect(office.take(office.forward([4]))?.refused).to.deep.include({ reason: 'gap', next: 3 })
   })
 
   it('gathers the results for each node and session until they are taken', () => {

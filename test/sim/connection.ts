@@ -32,7 +32,7 @@ export interface LinkOptions {
 /** What a connection asks of the network and tells it. */
 export interface ConnectionEvents {
   isBlocked(from: string, to: string): boolean
-  /** The faults are over: no more loss, repetition or reordering. */
+  /** The faults are over: no more loss, repetition, reordering or slowness. */
   isHealthy(): boolean
   onLine(line: Uint8Array): void
   onSlow(): void
@@ -164,15 +164,20 @@ export class Connection {
 
   #carry(packet: Packet): void {
     const nowMs = this.#world.nowMs()
-    // A line leaves when those before it have left.
-    const sendingMs = (packet.line?.byteLength ?? 0) / this.#options.bytesPerMs
-    this.#linkFreeAtMs = Math.max(this.#linkFreeAtMs, nowMs) + sendingMs
-    let arrivalMs = this.#linkFreeAtMs + this.#delayMs()
+    let arrivalMs = this.#sentAtMs(packet.line?.byteLength ?? 0) + this.#delayMs()
     if (!packet.overtakes) {
       arrivalMs = Math.max(arrivalMs, this.#lastArrivalMs)
       this.#lastArrivalMs = arrivalMs
     }
     this.#world.after(arrivalMs - nowMs, () => this.#arrive(packet))
+  }
+
+  /** When a line that is sent now has left: not before those before it have. */
+  #sentAtMs(bytes: number): number {
+    const nowMs = this.#world.nowMs()
+    if (this.#events.isHealthy()) return nowMs
+    this.#linkFreeAtMs = Math.max(this.#linkFreeAtMs, nowMs) + bytes / this.#options.bytesPerMs
+    return this.#linkFreeAtMs
   }
 
   #arrive(packet: Packet): void {

@@ -309,9 +309,10 @@ export const mutants: readonly Mutant[] = [
       reads: 'lease',
       driftMax: 0.09,
       faultsMs: 6000,
-      faults: { partition: 400 },
-      replica: { tickMs: 10, electionTicks: 60, heartbeatTicks: 6, requestTicks: 120 },
-      clients: { ...eager, keys: 1, reads: 0.9, moves: 0.001 },
+      faults: { isolation: 700 },
+      replica: { tickMs: 10, electionTicks: 40, heartbeatTicks: 4, requestTicks: 80 },
+      clients: { ...readers, clients: 10 },
+      ...brisk,
     },
   },
   {

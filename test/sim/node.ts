@@ -410,6 +410,8 @@ export class SimulatedNode {
   #end(silently: boolean): void {
     const life = this.#life
     if (life === undefined) return
+    // The turn that is cut short may have told others what nobody has looked at yet.
+    if (this.#running !== undefined) this.#events.onTurn(this)
     this.#network.killed(life, silently)
     life.end()
     this.#table.crash()
