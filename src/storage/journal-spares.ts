@@ -162,6 +162,8 @@ export class Spares {
       this.#failed(error)
       return
     }
+    // One was recycled while this one could not be made: nothing is lacking, and the next one is made in its turn.
+    if (this.#taker === undefined && this.#ready.length > 0) return
     if (!this.#isFull) {
       this.#isFull = true
       this.#events.onDiskState('full')

@@ -6,46 +6,46 @@ export interface Fault {
   readonly startedAtMs: number
 }
 
-/** What the faults of one name did. */
+/** What the faults of one name did: the longest silence after each of them. */
 export interface PauseRow {
   readonly name: string
-  readonly count: number
-  readonly longestMs: number
+  readonly silencesMs: readonly number[]
 }
 
 /**
- * The longest silence that begins within a span: from its start to the first acknowledgement, and from each one
- * within it to the next, which may come after the end. `acknowledgedAtMs` must be sorted. A silence that never
- * ended counts up to the end of the span.
+ * The longest silence within a span: from its start to the first acknowledgement, from each one to the next, and
+ * from the last one to its end. `acknowledgedAtMs` must be sorted.
  */
 export function longestSilenceMs(
   acknowledgedAtMs: readonly number[],
   startMs: number,
   endMs: number,
 ): number {
-  let sinceMs = startMs
+  const within = acknowledgedAtMs.filter(atMs => atMs > startMs && atMs < endMs)
   let longestMs = 0
-  for (const atMs of acknowledgedAtMs) {
-    if (atMs < startMs) continue
+  let sinceMs = startMs
+  for (const atMs of [...within, endMs]) {
     longestMs = Math.max(longestMs, atMs - sinceMs)
     sinceMs = atMs
-    if (atMs >= endMs) break
   }
-  return Math.max(longestMs, endMs - sinceMs)
+  return longestMs
 }
 
-/** One row for each name, in the order of their first faults; a fault is answerable until the next one starts. */
+/**
+ * One row for each name, in the order of their first faults. A fault is answerable until the next one strikes,
+ * which happens only once all nodes know a leader again.
+ */
 export function pausesByFault(
   acknowledgedAtMs: readonly number[],
   faults: readonly Fault[],
   endMs: number,
 ): PauseRow[] {
-  const rows = new Map<string, PauseRow>()
+  const rows = new Map<string, number[]>()
   for (const [at, { name, startedAtMs }] of faults.entries()) {
     const untilMs = faults[at + 1]?.startedAtMs ?? endMs
-    const silenceMs = longestSilenceMs(acknowledgedAtMs, startedAtMs, untilMs)
-    const row = rows.get(name) ?? { name, count: 0, longestMs: 0 }
-    rows.set(name, { name, count: row.count + 1, longestMs: Math.max(row.longestMs, silenceMs) })
+    const silences = rows.get(name) ?? []
+    silences.push(longestSilenceMs(acknowledgedAtMs, startedAtMs, untilMs))
+    rows.set(name, silences)
   }
-  return [...rows.values()]
+  return [...rows].map(([name, silencesMs]) => ({ name, silencesMs }))
 }

@@ -19,7 +19,7 @@ import { has } from '../support/requirements.js'
 import { type PlannedHost, parseFamilies, type RoundPlan, through } from './plan.js'
 
 const usage =
-  'Usage: npm run chaos -- [--nodes 3|5] [--minutes 2 | --seconds 120] [--faults kill,pause,partition,slow,mix] [--seed <seed>]'
+  'Usage: npm run chaos -- [--nodes 3|5] [--minutes 2 | --seconds 120] [--faults kill,pause,partition,slow,mix] [--seed <seed>] [--keep]'
 /** Start, healing, reading back and judging may take so much longer than the faults, and no longer. */
 const extraMs = 180_000
 
@@ -28,7 +28,7 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const flags = minimist(process.argv.slice(2), {
     string: ['nodes', 'minutes', 'seconds', 'faults', 'seed'],
-    boolean: ['help'],
+    boolean: ['help', 'keep'],
     unknown: flag => {
       console.error(`Unknown: ${flag}. ${usage}`)
       process.exit(2)
@@ -73,7 +73,9 @@ async function main(): Promise<number> {
     hosts.forEach(killAllOn)
     lab?.close()
     // After a failure the history and the logs are worth keeping; the data would only fill the disk.
-    rmSync(code === 1 ? join(directory, 'data') : directory, { recursive: true, force: true })
+    const isKept = code === 1 || flags['keep'] === true
+    if (code === 0 && isKept) console.log(`The history, the faults and the logs are kept in ${directory}`)
+    rmSync(isKept ? join(directory, 'data') : directory, { recursive: true, force: true })
   }
   return code
 }
@@ -86,10 +88,12 @@ function runRound(plan: RoundPlan): Promise<number> {
     // Over the channel it notices that we are gone.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  let isStuck = false
   const end = () => child.kill('SIGKILL')
   const deadline = setTimeout(
     () => {
-      console.error('The round did not come to an end.')
+      console.error(`The round did not come to an end; what it has written is kept in ${plan.directory}`)
+      isStuck = true
       end()
     },
     plan.seconds * 1000 + extraMs,

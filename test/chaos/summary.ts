@@ -1,4 +1,5 @@
 /** What people are told at the end of a round. */
+import { medianAndWorst } from '../e2e/cluster-state.js'
 import { isUnknown, type Operation } from '../sim/history.js'
 import { judge } from '../sim/linearizability.js'
 import { findVersionConflict } from '../sim/versions.js'
@@ -33,8 +34,8 @@ export function summarize(findings: Findings): { readonly lines: readonly string
     row('refused', `${operations.filter(({ outcome }) => outcome.kind === 'refused').length}`),
     row('faults', `${faults.length}`),
     row('longest time without an acknowledged write', `${overallMs.toFixed(0)} ms`),
-    ...pausesByFault(acknowledgedAtMs, faults, endedAtMs).map(({ name, count, longestMs }) =>
-      row(`  after: ${name}`, `${longestMs.toFixed(0)} ms (${count} times)`),
+    ...pausesByFault(acknowledgedAtMs, faults, endedAtMs).map(({ name, silencesMs }) =>
+      row(`  after: ${name}`, medianAndWorst(silencesMs)),
     ),
     row('acknowledged writes lost', `${back.lost} (${back.keysRead} keys read back)`),
     ...back.losses.map(loss => `  ${loss}`),

@@ -29,7 +29,8 @@ class SlowCluster {
     const leader = [...this.#cluster.nodes.values()].find(({ raft }) => raft.serving !== undefined)
     if (leader === undefined) throw new Error('nobody leads')
     this.#cluster.crash(leader.id)
-    for (const id of this.#cluster.nodes.keys()) this.#cluster.do(id, ({ raft }) => raft.disconnected(leader.id))
+    for (const id of this.#cluster.nodes.keys())
+      this.#cluster.do(id, ({ raft }) => raft.disconnected(leader.id))
   }
 
   #passTick(): void {

@@ -29,6 +29,8 @@ export interface ClientOptions {
   readonly moves: number
   /** The share of reads. */
   readonly reads: number
+  /** How many of the clients only read: they go on at a node that takes no writes any more. */
+  readonly readers: number
 }
 
 /** What clients share in one run. */

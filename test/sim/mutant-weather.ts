@@ -12,6 +12,7 @@ export interface Weather {
   readonly spares?: number
   readonly reads?: ReadMode
   readonly driftMax?: number
+  readonly clocks?: 'spread' | 'limits'
   readonly faultsMs?: number
   /** Mean time between two faults of a kind; if this is given, no other kind happens. */
   readonly faults?: Partial<Record<FaultKind, number>>

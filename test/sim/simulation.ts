@@ -142,7 +142,8 @@ class Simulation {
     }
     const mayAsk = (): boolean => this.#clientsMayAsk && this.#asked++ < clients.operationsMax
     for (let number = 0; number < clients.clients; number++) {
-      new SimulatedClient(`c${number}`, shared, clients, mayAsk).start()
+      const own = number < clients.readers ? { ...clients, reads: 1 } : clients
+      new SimulatedClient(`c${number}`, shared, own, mayAsk).start()
     }
   }
 

@@ -44,6 +44,8 @@ export interface Swarm {
   readonly node: NodeOptions
   /** Clocks gain or lose up to this share. */
   readonly driftMax: number
+  /** Whether clocks run anywhere within the limits, or each at one of them. */
+  readonly clocks: 'spread' | 'limits'
   readonly wallOffsetMaxMs: number
   readonly clients: ClientOptions
   /** Mean time between two faults of a kind; a kind that is missing does not happen. */
@@ -85,6 +87,7 @@ export function drawSwarm(random: Random): Swarm {
     },
     // A lease trusts clocks to within a tenth of each other; without one no clock is trusted.
     driftMax: random.chance(0.5) ? 0 : reads === 'lease' ? 0.04 : 0.2,
+    clocks: random.pick(['spread', 'limits']),
     wallOffsetMaxMs: random.pick([0, 100, 60_000]),
     clients: drawClients(random),
     faultEveryMs,
@@ -96,11 +99,16 @@ export function drawSwarm(random: Random): Swarm {
 /** The machine of one node of a run. */
 export function drawMachine(random: Random, swarm: Swarm): MachineOptions {
   return {
-    // Clocks at their limits are the ones that promises are made for.
-    clockRate: 1 + random.pick([-1, 1, 2 * random.float() - 1]) * swarm.driftMax,
+    clockRate: 1 + drawDrift(random, swarm),
     wallOffsetMs: Math.round((2 * random.float() - 1) * swarm.wallOffsetMaxMs),
     timerLatenessMaxMs: swarm.node.timerLatenessMaxMs,
   }
+}
+
+/** Clocks at their limits are the ones that promises are made for. */
+function drawDrift(random: Random, { driftMax, clocks }: Swarm): number {
+  const drift = 2 * random.float() - 1
+  return driftMax * (clocks === 'spread' ? drift : Math.sign(drift))
 }
 
 /** The run in a line, for the log. */
@@ -171,6 +179,7 @@ function drawClients(random: Random): ClientOptions {
     repeats: random.chance(0.3),
     moves: random.pick([0.001, 0.02, 0.2]),
     reads: random.pick([0.1, 0.4, 0.7]),
+    readers: random.pick([0, 0, 1, 2]),
   }
 }
 

@@ -9,7 +9,7 @@ import { Cluster, describe as describeMember, named } from './cluster.js'
  * A cluster to which anything happens by chance: messages are lost, repeated and reordered, nodes crash, flushes
  * take their time, members come and go. The cluster checks after every step what must always hold.
  */
-class Adversity {
+export class Adversity {
   readonly #random: Random
   readonly #cluster: Cluster
   readonly #all = ['1', '2', '3', '4', '5'].map(named)
@@ -190,20 +190,3 @@ class Adversity {
     })
   }
 }
-
-describe('a cluster to which anything happens', () => {
-  const first = Number(process.env['FIRST'] ?? 0)
-  const count = Number(process.env['COUNT'] ?? 100)
-
-  it(`keeps what it promised, and recovers`, () => {
-    for (let seed = first; seed < first + count; seed++) {
-      const adversity = new Adversity(`${seed}`)
-      try {
-        adversity.run(1500)
-        adversity.recover()
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${String(error)}\n${adversity.history}`, { cause: error })
-      }
-    }
-  })
-})
