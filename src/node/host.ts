@@ -182,8 +182,9 @@ export class ConsensusHost {
       const code = caller.cluster === cluster ? 'identity' : 'cluster'
       return { code, detail: { cluster, node: self.id } }
     }
-    const { configuration } = this.#replica
-    if (configuration.removed.includes(caller.node)) return { code: 'removed', detail: { cluster } }
+    const { configuration, appliedConfiguration } = this.#replica
+    // Only of what is committed: a removal in the log may yet be undone, and its node's vote be needed.
+    if (appliedConfiguration.removed.includes(caller.node)) return { code: 'removed', detail: { cluster } }
     const known = findMember(configuration, caller.node)
     if (known?.peerAddress !== caller.peerAddress) {
       // A new member that this node has not heard of yet, or one that moved: it is one of the same cluster.
@@ -212,7 +213,7 @@ export class ConsensusHost {
   }
 
   #updatePeers(): void {
-    const { configuration } = this.#replica
+    const { configuration, appliedConfiguration } = this.#replica
     this.#peersFor = configuration
     const peers = new Map<NodeId, Peer>()
     for (const { id, address, peerAddress } of configuration.members) {
@@ -220,7 +221,7 @@ export class ConsensusHost {
     }
     for (const [id, peer] of this.#acquaintances) {
       const known = findMember(configuration, id)
-      if (known?.peerAddress === peer.peerAddress || configuration.removed.includes(id)) {
+      if (known?.peerAddress === peer.peerAddress || appliedConfiguration.removed.includes(id)) {
         this.#acquaintances.delete(id)
       } else peers.set(id, peer)
     }

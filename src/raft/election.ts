@@ -12,7 +12,7 @@ import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest }
 export function startPreVote(core: Core): void {
   core.resetElectionTimer()
   core.setLeader(undefined)
-  if (!isVoter(core.configuration, core.id)) return
+  if (!mayLead(core)) return
   core.role = { kind: 'pre-candidate', granted: new Set([core.id]) }
   for (const voter of otherVoters(core)) {
     core.sendNow(voter, { kind: 'pre-vote-request', term: nextTerm(core), ...lastPosition(core) })
@@ -96,6 +96,16 @@ export function onOwnVoteDurable(core: Core): void {
   if (core.role.kind !== 'candidate' || core.votedFor !== core.id || !core.isStateDurable) return
   core.role.granted.add(core.id)
   decideVote(core)
+}
+
+/**
+ * Whether this node may stand for election. One whose own log removes it still may while that is not known to be
+ * committed: its log may be the only one that a majority can agree on. Its own vote does not count, and it steps
+ * down when the removal is committed (dissertation, section 4.2.2).
+ */
+function mayLead(core: Core): boolean {
+  const { log, commitIndex, id } = core
+  return isVoter(core.configuration, id) || isVoter(log.configurationAt(commitIndex), id)
 }
 
 function startElection(core: Core, transfer: boolean): void {

@@ -71,6 +71,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #intake: Intake | undefined
   /** Forwards that came while this leader's term was not open yet. */
   #early: { readonly from: NodeId; readonly forward: Forward }[] = []
+  /** Bytes proposed since this leader's term was opened, and not applied yet. */
+  #proposedBytes = 0
   #tick = 0
   #wallMs = 0
   #applied: LogIndex
@@ -127,6 +129,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** The configuration in force. */
   get configuration(): Configuration {
     return this.#raft.view.configuration
+  }
+
+  /** The configuration that is applied, and so committed: who is told that they were removed. */
+  get appliedConfiguration(): Configuration {
+    return this.#appliedConfiguration
   }
 
   /** The last entry applied to the table. */
@@ -339,6 +346,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #applyCommand(index: LogIndex, data: Uint8Array): void {
     this.#hasClientWrites = true
+    this.#proposedBytes = Math.max(0, this.#proposedBytes - data.length)
     const applied = this.#state.apply(index, data)
     if (applied === undefined) return
     const { identity, outcome } = applied
@@ -374,7 +382,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const leadership = this.#raft.serving
     const isOpen = leadership !== undefined && this.#applied >= leadership.firstIndex
     if (!isOpen) this.#closeOffice()
-    else if (this.#intake === undefined) this.#intake = new Intake(this.#raft.view.term)
+    else if (this.#intake === undefined) this.#openOffice()
     if (this.#raft.role.kind !== 'leader') {
       this.#early = []
       this.#queries.dropForeign()
@@ -388,6 +396,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
     const leaderAddress = this.#leaderAddress()
     if (leaderAddress !== undefined) this.#queries.noteLeader(leaderAddress)
+  }
+
+  /** This node leads, and everything of earlier terms is applied: it takes in what it is sent. */
+  #openOffice(): void {
+    this.#intake = new Intake(this.#raft.view.term)
+    this.#proposedBytes = 0
   }
 
   /** This node leads no longer: what it was asked goes to the next leader. */
@@ -439,20 +453,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #propose(data: Uint8Array): boolean {
-    const { log, diskFull } = this.#raft.view
-    // Leadership goes to a node that has space, and what is asked here meanwhile goes there.
-    if (diskFull) return false
-    if (log.bytes - this.#retainedBytes > this.#options.proposedBytesMax) return false
+    if (this.#proposedBytes > this.#options.proposedBytesMax) return false
     this.#hasClientWrites = true
-    return this.#raft.propose(data) !== undefined
-  }
-
-  /**
-   * Bytes of the log that may all be applied already: kept for slow followers, and until the next checkpoint. A
-   * leader that took less for too much would refuse every write, and so never come to that checkpoint.
-   */
-  get #retainedBytes(): number {
-    return snapshotKeepFactor * this.#options.logKeepBytes + this.#options.checkpointBytes
+    if (this.#raft.propose(data) === undefined) return false
+    this.#proposedBytes += data.length
+    return true
   }
 
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */

@@ -2,7 +2,15 @@
 import { expect } from 'chai'
 import { startCluster, startNode, stopAll, type TestNode, waitFor } from '../support/processes.js'
 import { brokenPromises, PutLoad } from './cluster-puts.js'
-import { hasLogged, patienceMs, rolesOf, syncStatusOf, waitForCopies, waitForSync } from './cluster-state.js'
+import {
+  hasLogged,
+  leaderShownBy,
+  patienceMs,
+  rolesOf,
+  syncStatusOf,
+  waitForCopies,
+  waitForSync,
+} from './cluster-state.js'
 
 /** Types one line at a node. */
 async function type(node: TestNode, line: string): Promise<string> {
@@ -183,6 +191,45 @@ describe('A change of members is refused, and changes nothing,', () => {
       `ERROR: Node ${alone.address} cannot be removed: it is the last voter.`,
     )
     expect(await type(alone, 'set still working')).to.equal('SUCCESS: still -> working set.')
+  })
+})
+
+describe('A removal that was asked for and never decided', () => {
+  after(stopAll)
+
+  it('removes nobody: without the leader that began it, the others decide without it', async () => {
+    // Long enough that a member that died a moment ago still counts as living when the removal begins.
+    const nodes = await startCluster(3, { flags: ['--election-timeout=2000'] })
+    const { leader, followers } = await rolesOf(nodes)
+    const [dead, spared] = followers
+    if (dead === undefined || spared === undefined) throw new Error('the leader has two followers')
+    expect(await type(leader, 'put kept here')).to.equal('SUCCESS: kept -> here added.')
+    await dead.kill()
+    const asker = await leader.connect()
+    asker.send(`remove-node ${spared.address}\n`)
+    await waitFor(
+      async () => !(await membersShownBy(leader)).includes(spared.address),
+      patienceMs,
+      'the removal to begin',
+    )
+    // Two of the two that would be left cannot be had, so the leader has to give up.
+    await waitFor(
+      async () => (await leaderShownBy(leader)) === undefined,
+      patienceMs,
+      'the leader to give up',
+    )
+    await leader.kill()
+
+    await dead.start()
+    await waitFor(
+      async () => (await type(spared, 'get kept')) === 'kept -> here',
+      patienceMs,
+      () => `${spared.address} to serve; it said:\n${spared.process.output}`,
+    )
+    expect(await type(spared, 'put another one')).to.equal('SUCCESS: another -> one added.')
+    await leader.start()
+    await waitForSync(spared)
+    expect(await membersShownBy(leader)).to.equal(nodes.map(({ address }) => address).join(', '))
   })
 })
 

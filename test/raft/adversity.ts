@@ -178,7 +178,7 @@ export class Adversity {
       return configuration.removed.includes(id) ? undefined : withLearner(configuration, describeMember(id))
     }
     if (!member.voter) return withVoter(configuration, id)
-    return voters(configuration).length > 3 ? without(configuration, id) : undefined
+    return voters(configuration).length > 1 ? without(configuration, id) : undefined
   }
 
   #transfer(): void {

@@ -344,8 +344,8 @@ export class SimulatedNode {
     const running = this.#running
     if (running === undefined || hello.cluster !== this.#cluster) return { code: 'cluster', detail: {} }
     if (expected !== this.member.id) return { code: 'identity', detail: {} }
-    const { configuration } = running.replica
-    if (configuration.removed.includes(hello.node)) return { code: 'removed', detail: {} }
+    const { configuration, appliedConfiguration } = running.replica
+    if (appliedConfiguration.removed.includes(hello.node)) return { code: 'removed', detail: {} }
     if (findMember(configuration, hello.node) === undefined) {
       // It may be a member of a later configuration that needs this node's vote to bring it here.
       const { node: id, address, peerAddress } = hello
@@ -372,7 +372,8 @@ export class SimulatedNode {
       if (id !== this.member.id) peers.set(id, { id, address, peerAddress })
     }
     for (const [id, peer] of running.introduced) {
-      if (configuration.removed.includes(id) || peers.has(id)) running.introduced.delete(id)
+      if (running.replica.appliedConfiguration.removed.includes(id) || peers.has(id))
+        running.introduced.delete(id)
       else peers.set(id, peer)
     }
     running.transport.setPeers([...peers.values()])
