@@ -57,7 +57,8 @@ export class ConsensusHost {
   /** Members that introduced themselves and are not in the configuration here (yet). */
   readonly #acquaintances = new Map<NodeId, Peer>()
   readonly #refusalsTold = new Set<string>()
-  #peersFor: Configuration | undefined
+  /** The configurations, in force and applied, that the peers were last taken from. */
+  #peersFor: readonly [Configuration, Configuration] | undefined
   #transport: Transport | undefined
   #onDrained: (() => void) | undefined
 
@@ -205,7 +206,9 @@ export class ConsensusHost {
   }
 
   #onTurn(): void {
-    if (this.#peersFor !== this.#replica.configuration) this.#updatePeers()
+    const { configuration, appliedConfiguration } = this.#replica
+    const [inForce, applied] = this.#peersFor ?? []
+    if (inForce !== configuration || applied !== appliedConfiguration) this.#updatePeers()
     if (this.#onDrained !== undefined && this.#replica.isDrained) {
       this.#onDrained()
       this.#onDrained = undefined
@@ -214,9 +217,10 @@ export class ConsensusHost {
 
   #updatePeers(): void {
     const { configuration, appliedConfiguration } = this.#replica
-    this.#peersFor = configuration
+    this.#peersFor = [configuration, appliedConfiguration]
     const peers = new Map<NodeId, Peer>()
-    for (const { id, address, peerAddress } of configuration.members) {
+    // Members as committed, too: whoever is being removed may still be needed, and has to be reached.
+    for (const { id, address, peerAddress } of [...appliedConfiguration.members, ...configuration.members]) {
       if (id !== this.#parts.self.id) peers.set(id, { id, address, peerAddress })
     }
     for (const [id, peer] of this.#acquaintances) {

@@ -7,7 +7,7 @@
  *     {"kind":"append","term":3,...,"heads":[3,0,58],"raw":[[1700000000000,"...",["put","a","1"]]]}
  */
 import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../base/ids.js'
-import { decodeValue, encodeValue, isSessionName } from '../kv/command.js'
+import { decodeValue, encodeValue, isCommand, isSessionName } from '../kv/command.js'
 import { decodeRows } from '../kv/rows.js'
 import type { Result } from '../kv/sessions.js'
 import { type ErrorCode, errors } from '../protocol/errors.js'
@@ -272,7 +272,11 @@ function readEntries(
 function readWrites(heads: readonly unknown[], raw: Buffer | undefined): ForwardedWrite[] {
   const numbers = heads.map(asCount)
   const sizes = numbers.filter((_, position) => position % 2 === 1)
-  return slices(sizes, raw).map((command, position) => ({ counter: numbers[position * 2] ?? 0, command }))
+  return slices(sizes, raw).map((command, position) => {
+    // Checked here, where a bad peer can still be refused: one that is no command would end its session.
+    if (!isCommand(command)) throw new Malformed('command')
+    return { counter: numbers[position * 2] ?? 0, command }
+  })
 }
 
 function readHealth(value: unknown): MemberHealth {

@@ -18,6 +18,7 @@ import { StateMachine } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
 import { findMember } from '../raft/configuration.js'
+import type { RaftEvent } from '../raft/core.js'
 import type { Log } from '../raft/log.js'
 import { Raft, type RaftOutput } from '../raft/raft.js'
 import type { Configuration, HardState, RaftMessage, RaftOptions, RaftSaved } from '../raft/types.js'
@@ -90,6 +91,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #replies: { id: RequestId; response: Response }[] = []
   #outgoing: To<ConsensusMessage>[] = []
   #events: ClusterEvent[] = []
+  /** A change of leader that nobody was told of yet. */
+  #untoldLeader: Extract<RaftEvent, { kind: 'leader' }> | undefined
   #compactTo: LogIndex | undefined
 
   constructor(start: ConsensusStart) {
@@ -470,6 +473,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       this.#queries.finishRead(ready, response, node => this.#carriedBytesMax(node), this.#outgoing)
     }
     for (const event of output.events) this.#tell(event)
+    this.#tellLeader()
     this.#events.push(...this.#health.changes(this.#raft.view))
   }
 
@@ -597,11 +601,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const addressOf = (id: NodeId): string => findMember(this.configuration, id)?.address ?? id
     switch (event.kind) {
       case 'leader':
-        this.#events.push({
-          kind: 'leader',
-          address: event.leader && addressOf(event.leader),
-          term: event.term,
-        })
+        this.#untoldLeader = event
+        this.#tellLeader()
         break
       case 'snapshot-sending':
       case 'snapshot-sent':
@@ -610,6 +611,16 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       default:
         this.#events.push(event)
     }
+  }
+
+  /** A node that was just added hears its leader before it learns who that is: then the news has to wait. */
+  #tellLeader(): void {
+    if (this.#untoldLeader === undefined) return
+    const { leader, term } = this.#untoldLeader
+    const address = leader && findMember(this.configuration, leader)?.address
+    if (leader !== undefined && address === undefined) return
+    this.#untoldLeader = undefined
+    this.#events.push({ kind: 'leader', address, term })
   }
 
   get #retryTicks(): number {

@@ -47,6 +47,8 @@ describe('Adding and removing nodes', () => {
     nodes = [...nodes, added]
     await waitForCopies(leader, nodes)
     await waitForSync(added)
+    expect(added.process.output, 'the log of the added node').not.to.match(/Leader is [0-9a-f]{8}-/)
+    expect(added.process.output).to.include(`Leader is ${leader.address} (term `)
     const said = await added.status()
     const active = `Active Nodes: [${nodes.map(({ address }) => address).join(', ')}]`
     expect(said.kind === 'status' && said.text).to.include(active)
@@ -197,14 +199,14 @@ describe('A change of members is refused, and changes nothing,', () => {
 describe('A removal that was asked for and never decided', () => {
   after(stopAll)
 
-  it('removes nobody: without the leader that began it, the others decide without it', async () => {
+  it('removes nobody: a node that the leader wanted to remove still decides with the others', async () => {
     // Long enough that a member that died a moment ago still counts as living when the removal begins.
     const nodes = await startCluster(3, { flags: ['--election-timeout=2000'] })
     const { leader, followers } = await rolesOf(nodes)
-    const [dead, spared] = followers
-    if (dead === undefined || spared === undefined) throw new Error('the leader has two followers')
+    const [absent, spared] = followers
+    if (absent === undefined || spared === undefined) throw new Error('the leader has two followers')
     expect(await type(leader, 'put kept here')).to.equal('SUCCESS: kept -> here added.')
-    await dead.kill()
+    await Promise.all([absent.kill(), spared.kill()])
     const asker = await leader.connect()
     asker.send(`remove-node ${spared.address}\n`)
     await waitFor(
@@ -212,15 +214,23 @@ describe('A removal that was asked for and never decided', () => {
       patienceMs,
       'the removal to begin',
     )
-    // Two of the two that would be left cannot be had, so the leader has to give up.
     await waitFor(
       async () => (await leaderShownBy(leader)) === undefined,
       patienceMs,
       'the leader to give up',
     )
-    await leader.kill()
 
-    await dead.start()
+    await spared.start()
+    await waitFor(
+      async () => {
+        const said = await spared.status()
+        return said.kind === 'error' || (said.kind === 'status' && /Active .*, /.test(said.text))
+      },
+      patienceMs,
+      'the node to hear from the one that wanted to remove it',
+    )
+    await leader.kill()
+    await absent.start()
     await waitFor(
       async () => (await type(spared, 'get kept')) === 'kept -> here',
       patienceMs,
@@ -229,6 +239,7 @@ describe('A removal that was asked for and never decided', () => {
     expect(await type(spared, 'put another one')).to.equal('SUCCESS: another -> one added.')
     await leader.start()
     await waitForSync(spared)
+    await waitForCopies(spared, nodes)
     expect(await membersShownBy(leader)).to.equal(nodes.map(({ address }) => address).join(', '))
   })
 })

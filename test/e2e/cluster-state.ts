@@ -60,7 +60,7 @@ export async function waitForCopies(writer: TestNode, nodes: readonly TestNode[]
   await waitFor(async () => (await client.ask(`set ${key} here`)).startsWith('SUCCESS'), patienceMs, key)
   client.close()
   for (const node of nodes) {
-    const reader = await node.connect()
+    const reader = await waitFor(() => node.connect(), patienceMs, `${node.address} to listen`)
     await waitFor(
       async () => (await reader.ask(`get --local ${key}`)) === `${key} -> here`,
       patienceMs,

@@ -5,10 +5,11 @@
  * Checked (the names are those of the Raft paper, figure 3, where it has one):
  * - election safety: one leader a term;
  * - log matching: an entry of one index and term is the same everywhere, and so is what stands before it;
- * - leader completeness: a new leader's log holds what is committed;
+ * - leader completeness: a new leader's log holds what is committed, and nobody who lacks it could be elected;
  * - state machine safety: what is committed at an index never changes, and tables are equal at equal indexes,
  *   with all that stands beside them (clock, sessions, configuration);
  * - durability: what is committed is on the disks of a majority, and what is acknowledged is committed;
+ * - a write is carried out once, whatever became of its repeats;
  * - within one life, terms and commit indexes never fall, and a vote once given is kept in its term (over
  *   crashes: see ledger.ts).
  */
@@ -45,6 +46,9 @@ export interface Observation {
 /** Whether a node's disk holds an entry. */
 export type HoldsDurably = (node: string, index: number, term: number) => boolean
 
+/** Somebody whose disk lacks an entry and who could yet be elected; undefined if there is nobody. */
+export type FindUsurper = (index: number, term: number) => string | undefined
+
 /** Thrown by nobody: handed to whoever runs the simulation. */
 export type OnViolation = (what: string) => void
 
@@ -70,6 +74,7 @@ interface KnownEntry {
 
 export class Invariants {
   readonly #holdsDurably: HoldsDurably
+  readonly #findUsurper: FindUsurper
   readonly #onViolation: OnViolation
   readonly #leaders = new Map<number, string>()
   readonly #entries = new Map<string, KnownEntry>()
@@ -79,9 +84,12 @@ export class Invariants {
   readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
   readonly #metas = new Map<number, { readonly checksum: number; readonly node: string }>()
   readonly #seen = new Map<string, Seen>()
+  /** Where each write was carried out, by the identity that its repeats share. */
+  readonly #carriedOut = new Map<string, number>()
 
-  constructor(holdsDurably: HoldsDurably, onViolation: OnViolation) {
+  constructor(holdsDurably: HoldsDurably, findUsurper: FindUsurper, onViolation: OnViolation) {
     this.#holdsDurably = holdsDurably
+    this.#findUsurper = findUsurper
     this.#onViolation = onViolation
   }
 
@@ -117,6 +125,15 @@ export class Invariants {
   acknowledged(index: number, by: string): void {
     if (!this.#committed.has(index)) {
       this.#onViolation(`${by} was told of a write at index ${index}, which nobody has committed`)
+    }
+  }
+
+  /** A node carried out the write of this identity at this index. */
+  carriedOut(node: string, index: number, identity: string): void {
+    const known = this.#carriedOut.get(identity)
+    if (known === undefined) this.#carriedOut.set(identity, index)
+    else if (known !== index) {
+      this.#onViolation(`${node}: the write ${identity} was carried out twice, at ${known} and at ${index}`)
     }
   }
 
@@ -229,6 +246,13 @@ export class Invariants {
       this.#violated(
         now,
         `committed entry ${index} of term ${term}, which is on too few disks of [${now.voters}]`,
+      )
+    }
+    const usurper = this.#findUsurper(index, term)
+    if (usurper !== undefined) {
+      this.#violated(
+        now,
+        `committed entry ${index} of term ${term}, which ${usurper} lacks, who could still be elected`,
       )
     }
   }

@@ -7,28 +7,47 @@
  * - every entry whose flush had ended is there, unless a durable checkpoint covers it, or a newer leader has
  *   begun to write over it.
  */
-import { logIndex } from '../../src/base/ids.js'
+import { logIndex, type NodeId } from '../../src/base/ids.js'
+import { decodeConfiguration, emptyConfiguration, voters } from '../../src/raft/configuration.js'
 import type { Log } from '../../src/raft/log.js'
-import type { HardState, RaftSaved } from '../../src/raft/types.js'
+import type { Configuration, Entry, HardState, RaftSaved } from '../../src/raft/types.js'
+import { decodeMeta } from '../../src/replica/checkpoint.js'
+import type { DurableLog } from './electable.js'
 
-export class Ledger {
+export class Ledger implements DurableLog {
   #state: HardState | undefined
   /** Terms of the durable entries by index. */
   readonly #terms = new Map<number, number>()
   #lastIndex = 0
   /** Up to here a snapshot or a checkpoint holds everything. */
   #covered = 0
+  #coveredTerm = 0
+  /** The configurations of the durable log, the oldest first: the one at its beginning, and those in entries. */
+  #configurations: { readonly index: number; readonly configuration: Configuration }[] = []
+  /** That of the last snapshot that was finished. */
+  #snapshotConfiguration = emptyConfiguration
+
+  get lastIndex(): number {
+    return this.#lastIndex
+  }
+
+  get lastTerm(): number {
+    return this.#terms.get(this.#lastIndex) ?? this.#coveredTerm
+  }
+
+  get voters(): readonly NodeId[] {
+    return voters(this.#configurations.at(-1)?.configuration ?? emptyConfiguration)
+  }
 
   /** A flush ended: these are durable. */
   saved(records: readonly RaftSaved[]): void {
     for (const record of records) {
       if (record.kind === 'state') this.#state = record.state
-      if (record.kind === 'reset') this.#reset(record.index)
-      if (record.kind !== 'entry') continue
-      const { index, term } = record.entry
-      for (let behind = index; behind <= this.#lastIndex; behind++) this.#terms.delete(behind)
-      this.#terms.set(index, term)
-      this.#lastIndex = index
+      if (record.kind === 'snapshot-end') {
+        this.#snapshotConfiguration = decodeMeta(record.meta)?.configuration ?? emptyConfiguration
+      }
+      if (record.kind === 'reset') this.#reset(record.index, record.term, this.#snapshotConfiguration)
+      if (record.kind === 'entry') this.#append(record.entry)
     }
   }
 
@@ -66,18 +85,29 @@ export class Ledger {
   /** What came back may be more than was promised; from now on it is durable. */
   #take(state: HardState, log: Log): void {
     this.#state = state
-    this.#reset(log.base.index)
+    this.#reset(log.base.index, log.base.term, log.configurationAt(log.base.index))
     for (let index = log.base.index + 1; index <= log.lastIndex; index++) {
       const entry = log.entry(logIndex(index))
-      if (entry !== undefined) this.#terms.set(index, entry.term)
+      if (entry !== undefined) this.#append(entry)
     }
-    this.#lastIndex = log.lastIndex
+    this.#snapshotConfiguration = log.configurationAt(log.base.index)
   }
 
-  #reset(index: number): void {
+  #append({ index, term, kind, data }: Entry): void {
+    for (let behind = index; behind <= this.#lastIndex; behind++) this.#terms.delete(behind)
+    this.#configurations = this.#configurations.filter(at => at.index < index)
+    this.#terms.set(index, term)
+    this.#lastIndex = index
+    const configuration = kind === 'configuration' ? decodeConfiguration(data) : undefined
+    if (configuration !== undefined) this.#configurations.push({ index, configuration })
+  }
+
+  #reset(index: number, term: number, configuration: Configuration): void {
     this.#terms.clear()
     this.#covered = index
+    this.#coveredTerm = term
     this.#lastIndex = index
+    this.#configurations = [{ index, configuration }]
   }
 }
 

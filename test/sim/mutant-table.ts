@@ -311,7 +311,7 @@ export const mutants: readonly Mutant[] = [
       clocks: 'limits',
       faultsMs: 6000,
       faults: { isolation: 600 },
-      replica: { tickMs: 10, electionTicks: 35, heartbeatTicks: 5, requestTicks: 70 },
+      replica: { tickMs: 5, electionTicks: 80, heartbeatTicks: 2, requestTicks: 120 },
       clients: { ...readers, clients: 8, readers: 5, reads: 0.3, thinkMs: 14, operationsMax: 4000 },
       ...brisk,
     },

@@ -8,6 +8,7 @@
 import { present } from '../../src/base/assert.js'
 import { type ClusterId, logIndex, type Member, type NodeId, term } from '../../src/base/ids.js'
 import type { Random } from '../../src/base/random.js'
+import { decodeProposal } from '../../src/kv/command.js'
 import type { Peer, PeerHello, Refusal, Transport } from '../../src/net/transport.js'
 import { type ConsensusStore, openConsensusStore } from '../../src/node/consensus-store.js'
 import { Driver, type Store } from '../../src/node/driver.js'
@@ -27,6 +28,7 @@ import { PowerCut, SimulatedDisk } from './disk.js'
 import { Ledger } from './ledger.js'
 import { type Life, Machine, type MachineOptions } from './machine.js'
 import type { SimulatedNetwork } from './network.js'
+import { WatchedTable } from './watched-table.js'
 import type { World } from './world.js'
 
 export interface NodeOptions {
@@ -54,6 +56,8 @@ export interface NodeEvents {
   onTurn(node: SimulatedNode): void
   /** A checkpoint at this index begins, with this meta beside it. */
   onCheckpoint(node: SimulatedNode, index: number, meta: Uint8Array): void
+  /** The table took the write of this identity, which stands at this index of the log. */
+  onCarriedOut(node: SimulatedNode, index: number, identity: string): void
   /** Something broke a promise: the run has failed. */
   onViolation(what: string): void
   onEvent(node: SimulatedNode, event: ClusterEvent): void
@@ -124,7 +128,8 @@ export class SimulatedNode {
     })
     this.setFlushMs(options.flushMs)
     const [low, high] = options.checkpointMs
-    this.#table = new MemoryTable({
+    const onSet = (index: number): void => this.#onSet(index)
+    this.#table = new WatchedTable(onSet, {
       complete: finish => this.#life?.clock.after(low + (high - low) * this.#random.float(), finish),
     })
   }
@@ -306,6 +311,14 @@ export class SimulatedNode {
     }
   }
 
+  /** The table took a write: whose it was stands in the log. */
+  #onSet(index: number): void {
+    const entry = this.#running?.replica.raft.view.log.entry(logIndex(index))
+    const identity = entry && decodeProposal(entry.data)?.identity
+    if (identity === undefined) return
+    this.#events.onCarriedOut(this, index, `${identity.session}/${identity.counter}`)
+  }
+
   /** The store, with the end of every flush noted in the ledger before anything can depend on it. */
   #watchSaves(store: ConsensusStore): Store<RaftSaved> {
     return {
@@ -315,7 +328,13 @@ export class SimulatedNode {
           done(error)
         }),
       checkpoint: (meta, done) => {
-        this.#events.onCheckpoint(this, present(decodeMeta(meta), 'a meta to read').position.index, meta)
+        const { index, term } = present(decodeMeta(meta), 'a meta to read').position
+        if (!this.#mayBeDamaged && !this.ledger.holds(index, term)) {
+          this.#events.onViolation(
+            `${this.name} begins a checkpoint of what its journal does not hold: ${index}`,
+          )
+        }
+        this.#events.onCheckpoint(this, index, meta)
         store.checkpoint(meta, done)
       },
       compact: index => store.compact(index),
@@ -368,7 +387,8 @@ export class SimulatedNode {
 
   #setPeers(running: Running, configuration: Configuration): void {
     const peers = new Map<NodeId, Peer>()
-    for (const { id, address, peerAddress } of configuration.members) {
+    const applied = running.replica.appliedConfiguration
+    for (const { id, address, peerAddress } of [...applied.members, ...configuration.members]) {
       if (id !== this.member.id) peers.set(id, { id, address, peerAddress })
     }
     for (const [id, peer] of running.introduced) {

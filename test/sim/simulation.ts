@@ -9,6 +9,8 @@ import { firstConfiguration } from '../../src/raft/configuration.js'
 import type { Configuration } from '../../src/raft/types.js'
 import { Invariants, type Observation } from './checkers.js'
 import { SimulatedClient, toOutcome, toRequest } from './clients.js'
+import { drillSuccession } from './drill.js'
+import { couldBeElected } from './electable.js'
 import { EventLog } from './event-log.js'
 import { type Action, HistoryRecorder, isUnknown } from './history.js'
 import { judge } from './linearizability.js'
@@ -77,6 +79,7 @@ class Simulation {
     this.#cluster = clusterId(this.#uuid())
     this.#invariants = new Invariants(
       (name, index, term) => this.#node(name)?.ledger.holds(index, term) === true,
+      (index, term) => this.#findUsurper(index, term),
       what => this.#violated(what),
     )
   }
@@ -127,6 +130,7 @@ class Simulation {
     nemesis.heal()
     this.#requireProgress()
     if (this.#failure === undefined) this.#requireAgreement()
+    if (this.#failure === undefined) this.#requireSuccession()
   }
 
   #startClients(): void {
@@ -222,6 +226,14 @@ class Simulation {
     return true
   }
 
+  /** A leader that falls silent must be replaced in time, and everybody agree once it is back. */
+  #requireSuccession(): void {
+    const members = this.#members()
+    const failure = drillSuccession(this.#world, this.#network, this.#swarm, members)
+    if (failure !== undefined) this.#violated(failure)
+    if (this.#failure === undefined) this.#requireAgreement()
+  }
+
   #judge(): void {
     const operations = this.#recorder.operations()
     const conflict = findVersionConflict(operations)
@@ -277,6 +289,7 @@ class Simulation {
     const node: SimulatedNode = new SimulatedNode(this.#world, this.#network, place, this.#swarm.node, {
       onTurn: turned => this.#invariants.observe(this.#observe(turned)),
       onCheckpoint: (of, index, meta) => this.#invariants.checkpointed(of.name, index, meta),
+      onCarriedOut: (of, index, identity) => this.#invariants.carriedOut(of.name, index, identity),
       onViolation: what => this.#violated(what),
       onEvent: (of, event) => {
         // Whoever looks after the machine sees what it says and takes it out of service.
@@ -307,6 +320,13 @@ class Simulation {
       entry: index => log.entry(logIndex(index)),
       digest: () => node.digest() ?? '',
     }
+  }
+
+  #findUsurper(index: number, term: number): string | undefined {
+    const lacking = this.#nodes.filter(({ ledger }) => !ledger.holds(index, term))
+    if (lacking.length === 0) return undefined
+    const logs = new Map(this.#nodes.map(({ member, ledger }) => [member.id, ledger]))
+    return lacking.find(({ member }) => couldBeElected(member.id, logs))?.name
   }
 
   #voters(configuration: Configuration): readonly string[] {
