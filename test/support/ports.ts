@@ -20,22 +20,30 @@ export async function freePorts(count: number, host = '127.0.0.1'): Promise<numb
   return ports
 }
 
-/** A port for clients and one for peers, which is the client port plus `distance` as it is by default. */
+/**
+ * A port for clients and one for peers, which is the client port plus `distance` as it is by default. They lie
+ * below those that systems give to outgoing connections: a node that is killed and started again finds them free.
+ */
 export async function freePortPair(
   host = '127.0.0.1',
   distance = 1000,
 ): Promise<{ readonly port: number; readonly peerPort: number }> {
   for (;;) {
-    const client = await hold(host, 0)
-    const port = portOf(client)
+    const port = pairPortMin + Math.floor(Math.random() * (pairPortMax - distance - pairPortMin))
     const peerPort = port + distance
-    const peer = peerPort > 65535 ? undefined : await hold(host, peerPort).catch(() => undefined)
+    const client = await hold(host, port).catch(() => undefined)
+    if (client === undefined) continue
+    const peer = await hold(host, peerPort).catch(() => undefined)
     await letGo(client)
     if (peer === undefined) continue
     await letGo(peer)
     return { port, peerPort }
   }
 }
+
+/** Above what services usually have, below 32768, where the ports of outgoing connections begin on Linux. */
+const pairPortMin = 15_000
+const pairPortMax = 32_000
 
 function hold(host: string, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
