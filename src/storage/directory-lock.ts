@@ -40,6 +40,8 @@ const addressBytesMax = 103
 /** A living process answers at once, unless it is stopped or very busy; then it still counts as living. */
 const answerMs = 2000
 const askAgainMs = 10
+/** One that so many questions in a row got no word from counts as living. */
+const silencesMax = 3
 /** How long to wait for another one that is starting too. */
 const startingMs = 10_000
 
@@ -110,6 +112,7 @@ class Sockets {
 
   /** Returns when `rival` is no obstacle any more. */
   async #outlast(rival: string): Promise<void> {
+    let silences = 0
     for (let waitedMs = 0; waitedMs < startingMs; waitedMs += askAgainMs) {
       const answer = await this.#ask(rival)
       if (answer === 'gone') return
@@ -117,7 +120,11 @@ class Sockets {
         fs.rmSync(path.join(this.#directory, rival), { force: true })
         return
       }
-      if (answer !== 'starting' || rival < this.#name) break
+      if (answer === 'silent') {
+        // It may just be withdrawing: a socket that closes drops the questions it has not taken up.
+        silences++
+        if (silences === silencesMax) break
+      } else if (answer === 'holding' || rival < this.#name) break
       await new Promise(resolve => setTimeout(resolve, askAgainMs))
     }
     throw new DirectoryInUse(inUse)

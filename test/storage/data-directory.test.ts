@@ -8,6 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -109,6 +110,19 @@ describe('the data directory', () => {
       await given[0]?.value.close()
     }
     expect(sockets()).to.deep.equal([])
+  })
+
+  it('is given to one whose rival gives up in the moment it is asked', async () => {
+    mkdirSync(path, { recursive: true })
+    const rival = join(path, `lock.${'0'.repeat(16)}`)
+    const server = createServer(socket => {
+      rmSync(rival, { force: true })
+      socket.destroy()
+      server.close()
+    })
+    await new Promise<void>(resolve => server.listen(rival, resolve))
+    const directory = await openDataDirectory(path)
+    await directory.close()
   })
 
   it('may have a path longer than the address of a socket', async function () {
