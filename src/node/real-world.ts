@@ -54,6 +54,7 @@ export function consensusOptions(config: NodeConfig): ConsensusOptions {
     checkpointBytes: 32 * 1024 * 1024,
     logKeepBytes: 16 * 1024 * 1024,
     applySlice: 2000,
+    answerSlice: 1024 * 1024,
     proposedBytesMax: 64 * 1024 * 1024,
     carriedBytesMax: 16 * 1024,
   }

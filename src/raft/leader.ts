@@ -91,11 +91,14 @@ export function isHeard(core: Core, leadership: Leadership, id: NodeId): boolean
   return progress?.heard === true && core.tick - progress.heardAtTick <= core.options.electionTicks
 }
 
-/** The other voter best suited to lead: heard, with room on its disk if that is asked for, furthest along. */
+/**
+ * The other voter best suited to lead: heard and not gone, with room on its disk if that is asked for, furthest
+ * along.
+ */
 export function bestSuccessor(core: Core, leadership: Leadership, withRoom: boolean): NodeId | undefined {
   let best: { readonly id: NodeId; readonly matched: number } | undefined
-  for (const [id, { matched, diskFull }] of leadership.progress) {
-    if (!isVoter(core.configuration, id) || !isHeard(core, leadership, id)) continue
+  for (const [id, { matched, diskFull, isGone }] of leadership.progress) {
+    if (!isVoter(core.configuration, id) || !isHeard(core, leadership, id) || isGone) continue
     if (withRoom && diskFull) continue
     if (best === undefined || matched > best.matched) best = { id, matched }
   }
@@ -175,8 +178,7 @@ export function countCommitted(core: Core, leadership: Leadership): void {
 export function onAppendReply(core: Core, leadership: Leadership, from: NodeId, reply: AppendReply): void {
   const progress = leadership.progress.get(from)
   if (progress === undefined) return
-  progress.heard = true
-  progress.heardAtTick = core.tick
+  progress.noteHeard(core.tick)
   progress.diskFull = reply.diskFull
   progress.lastIndex = reply.lastIndex
   progress.appliedIndex = reply.appliedIndex
@@ -206,8 +208,7 @@ export function onSnapshotReply(
 ): void {
   const progress = leadership.progress.get(from)
   if (progress === undefined) return
-  progress.heard = true
-  progress.heardAtTick = core.tick
+  progress.noteHeard(core.tick)
   const { sending } = progress
   if (sending.kind !== 'snapshotting' || sending.snapshot.index !== reply.index) return
   if (reply.installed) {
@@ -229,6 +230,14 @@ export function onSnapshotReply(
 export function suspectLoss(leadership: Leadership, node: NodeId): void {
   const progress = leadership.progress.get(node)
   if (progress?.sending.kind === 'streaming') progress.probeFrom(logIndex(progress.matched + 1))
+}
+
+/** The connection to `node` closed: what was sent may be lost, and nobody hands over to whoever may have died. */
+export function loseConnection(leadership: Leadership, node: NodeId): void {
+  suspectLoss(leadership, node)
+  const progress = leadership.progress.get(node)
+  if (progress !== undefined) progress.isGone = true
+  if (leadership.transfer?.to === node) leadership.transfer = undefined
 }
 
 function onMatched(core: Core, leadership: Leadership, progress: Progress, matched: LogIndex): void {

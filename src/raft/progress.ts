@@ -26,6 +26,8 @@ export class Progress {
   heardAtTick: number
   /** Whether it was heard at all in this term. */
   heard = false
+  /** Its connection closed and it was not heard since: a hint that it died. */
+  isGone = false
   /** The newest read round it has answered. */
   round = 0
   /** The greatest commit index it was told. */
@@ -37,6 +39,13 @@ export class Progress {
   constructor(next: LogIndex, tick: number) {
     this.sending = { kind: 'probing', next, waiting: false }
     this.heardAtTick = tick
+  }
+
+  /** Notes that it answered in this term. */
+  noteHeard(tick: number): void {
+    this.heard = true
+    this.heardAtTick = tick
+    this.isGone = false
   }
 
   /** Notes that everything up to `index` is there; says whether that is news. */

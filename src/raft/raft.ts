@@ -28,6 +28,7 @@ import {
   countCommitted,
   isHeard,
   isServing,
+  loseConnection,
   onAppendReply,
   onSnapshotReply,
   proposeCommand,
@@ -141,7 +142,7 @@ export class Raft {
   /** The peer's connection closed: a hint that it died. What was on its way to it may be lost. */
   disconnected(node: NodeId): void {
     const core = this.#core
-    if (core.role.kind === 'leader') suspectLoss(core.role, node)
+    if (core.role.kind === 'leader') loseConnection(core.role, node)
     if (node !== core.leader || core.role.kind !== 'follower') return
     core.leaderGone = true
     if (core.isLease) return

@@ -28,7 +28,7 @@ import { Intake } from './intake.js'
 import { MembershipDesk } from './membership.js'
 import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
 import { Outbox } from './outbox.js'
-import { Queries } from './queries.js'
+import { Queries, responseBytes } from './queries.js'
 import { outgoingSnapshot } from './snapshot.js'
 import { clusterStatus, HealthWatch } from './status.js'
 
@@ -43,6 +43,8 @@ export interface ConsensusOptions extends RaftOptions {
   readonly logKeepBytes: number
   /** Entries applied in one turn at most. */
   readonly applySlice: number
+  /** Bytes of answers to reads beyond which a turn answers no more of them. */
+  readonly answerSlice: number
   /** Entries proposed and not applied yet at most, in bytes; beyond, the leader says that it is busy. */
   readonly proposedBytesMax: number
   /** The largest answer to a read that is sent to another node; beyond, that node reads its own copy. */
@@ -94,6 +96,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** A change of leader that nobody was told of yet. */
   #untoldLeader: Extract<RaftEvent, { kind: 'leader' }> | undefined
   #compactTo: LogIndex | undefined
+  /** Reads were left to the next turn. */
+  #hasReadyReads = false
 
   constructor(start: ConsensusStart) {
     const { self, table, options, random } = start
@@ -221,7 +225,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       // The batch just taken may put a snapshot in the place of the table; a checkpoint waits for it.
       checkpoint: isSaving && this.#raft.view.installing !== undefined ? undefined : this.#takeCheckpoint(),
       compactTo: this.#compactTo,
-      more: !this.#removed && this.#applied < this.#raft.applicableIndex,
+      more: !this.#removed && (this.#hasReadyReads || this.#applied < this.#raft.applicableIndex),
       events: this.#events,
     }
     this.#outgoing = []
@@ -239,6 +243,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#outbox.expire(this.#tick)
     this.#queries.expire(this.#tick)
     this.#handOverFullDisk()
+    // The first one may have failed, and this node may have become leader only now.
+    if (this.#stopping) this.#handOver()
   }
 
   #onMessage(from: NodeId, message: ConsensusMessage): void {
@@ -468,13 +474,27 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (output.installed !== undefined) this.#onInstalled(output.installed.index)
     if (output.lostReads.length > 0) this.#queries.loseLeadership()
     for (const { token, index } of output.readyReads) this.#queries.await(token, index)
-    for (const ready of this.#queries.takeReady(this.#applied)) {
-      const response = this.#read(ready.question.request)
-      this.#queries.finishRead(ready, response, node => this.#carriedBytesMax(node), this.#outgoing)
-    }
+    this.#answerReads()
     for (const event of output.events) this.#tell(event)
     this.#tellLeader()
     this.#events.push(...this.#health.changes(this.#raft.view))
+  }
+
+  /** Answers the reads that are ready; a turn that answers much leaves the others to the next one. */
+  #answerReads(): void {
+    const ready = this.#queries.takeReady(this.#applied)
+    let bytes = 0
+    for (const [position, one] of ready.entries()) {
+      if (bytes > this.#options.answerSlice) {
+        for (const { question, index } of ready.slice(position)) this.#queries.await(question.token, index)
+        this.#hasReadyReads = true
+        return
+      }
+      const response = this.#read(one.question.request)
+      bytes += responseBytes(response)
+      this.#queries.finishRead(one, response, node => this.#carriedBytesMax(node), this.#outgoing)
+    }
+    this.#hasReadyReads = false
   }
 
   /** The largest answer that is sent to a node. One that lags, or whose disk is full, has no use for its copy. */
@@ -580,6 +600,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #stop(): void {
     this.#stopping = true
+    this.#handOver()
+  }
+
+  /** Asks for another leader, if this node leads; one that was asked already and may still take over has its time. */
+  #handOver(): void {
     const successor = this.#raft.successor({ withRoom: false })
     if (successor !== undefined) this.#raft.transferTo(successor)
   }

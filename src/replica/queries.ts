@@ -238,7 +238,7 @@ export class Queries {
 }
 
 /** About how much an answer takes in a message. */
-function responseBytes(response: Response): number {
+export function responseBytes(response: Response): number {
   if (response.kind === 'value') return response.value.length
   if (response.kind !== 'keys') return 0
   return response.keys.reduce((total, key) => total + key.length, 0)

@@ -73,9 +73,9 @@ export class Ledger implements DurableLog {
       if (index <= log.base.index) continue
       const found = log.entry(logIndex(index))
       if (found?.term === term) continue
-      // What a newer leader wrote over it may have reached the disk without the news of it.
-      const instead = log.termAt(logIndex(Math.min(index, log.lastIndex))) ?? 0
-      if (instead > term) continue
+      // A newer leader has begun to write over it, and not all of that was flushed. What it writes may well be of
+      // an older term than what it replaces (Raft paper, figure 8); and what follows is replaced with it.
+      if (found !== undefined && state.term > term) break
       return `entry ${index} of term ${term} was durable, and ${describe(found)} came back`
     }
     this.#take(state, log)

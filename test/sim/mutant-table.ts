@@ -106,11 +106,13 @@ export const mutants: readonly Mutant[] = [
     caughtBy: ['a leader has what is committed', 'what is committed stays'],
     seeds: 40,
     weather: {
-      nodes: 5,
-      faultsMs: 4000,
-      faults: { partition: 100, power: 200, 'one-way': 200 },
+      nodes: 3,
+      reads: 'linearizable',
+      faultsMs: 5000,
+      faults: { isolation: 400, coup: 400 },
       replica: { ...quick, appendBytesMax: 100, appendsInFlightMax: 1 },
-      clients: { ...eager, window: 8 },
+      clients: { ...eager, window: 4, valueBytes: 30 },
+      ...brisk,
     },
   },
   {
@@ -208,10 +210,14 @@ export const mutants: readonly Mutant[] = [
     seeds: 60,
     weather: {
       nodes: 4,
-      spares: 3,
-      faultsMs: 4000,
-      faults: { partition: 200, membership: 60, break: 200 },
-      replica: quick,
+      spares: 8,
+      reads: 'linearizable',
+      faultsMs: 5000,
+      faults: { isolation: 500, membership: 600 },
+      replica: { ...quick, requestTicks: 150 },
+      ...brisk,
+      // The vote of whoever is removed is late: so the change gets ahead of what it should wait for.
+      node: { ...brisk.node, flushMs: [0.1, 20] },
     },
   },
   {

@@ -30,6 +30,7 @@ export class Nemesis {
   readonly #untilMs: number
   readonly #down = new Set<SimulatedNode>()
   #damaged = 0
+  #isCoupDue = false
 
   /** It acts from now until `untilMs`. */
   constructor(victims: Victims, untilMs: number) {
@@ -63,6 +64,13 @@ export class Nemesis {
     this.#down.clear()
   }
 
+  /** A node was elected. If a coup is due it is cut off before anybody hears from it. */
+  elected(node: SimulatedNode): void {
+    if (!this.#isCoupDue || this.#victims.world.nowMs() >= this.#untilMs) return
+    this.#isCoupDue = false
+    this.#isolate(node)
+  }
+
   #plan(kind: FaultKind, everyMs: number): void {
     const { world } = this.#victims
     world.after(2 * everyMs * this.#random.float(), () => {
@@ -79,7 +87,10 @@ export class Nemesis {
         this.#partition()
         break
       case 'isolation':
-        this.#isolateLeader()
+        this.#isolate(this.#victims.nodes().find(node => node.replica?.raft.role.kind === 'leader'))
+        break
+      case 'coup':
+        this.#isCoupDue = true
         break
       case 'one-way':
         this.#cutOneWay()
@@ -173,13 +184,23 @@ export class Nemesis {
   }
 
   /** Cuts off a leader: nobody's absence tries the others more, and nobody does more harm by going on alone. */
-  #isolateLeader(): void {
-    const nodes = this.#victims.nodes()
-    const leader = nodes.find(node => node.replica?.raft.role.kind === 'leader')
+  #isolate(leader: SimulatedNode | undefined): void {
     if (leader === undefined) return
-    const others = nodes.filter(node => node !== leader).map(node => node.name)
+    const others = this.#victims.nodes().flatMap(node => (node === leader ? [] : [node.name]))
     this.#note(`cuts the leader ${leader.name} from all others`)
     this.#cut(others.flatMap(other => [[leader.name, other] as const, [other, leader.name] as const]))
+    const { faultEveryMs } = this.#victims.swarm
+    if (faultEveryMs.has('membership') && this.#random.chance(0.5)) this.#removeOnBothSides(leader)
+  }
+
+  /** Asks for a removal where the old leader is, which does not know yet, and where the next one will be. */
+  #removeOnBothSides(leader: SimulatedNode): void {
+    const members = this.#victims.members()
+    const others = members.filter(node => node !== leader)
+    if (others.length < 2) return
+    const request = (node: SimulatedNode): Request => ({ op: 'remove-member', address: node.member.address })
+    this.#ask(leader, request(this.#random.pick(others)))
+    this.#ask(this.#random.pick(others), request(this.#random.pick(members)))
   }
 
   #cutOneWay(): void {

@@ -69,6 +69,7 @@ class Simulation {
   #asked = 0
   #clientsMayAsk = true
   #failure: string | undefined
+  #nemesis: Nemesis | undefined
 
   constructor(seed: string, { print, adjust = swarm => swarm }: RunOptions) {
     this.#seed = seed
@@ -124,6 +125,7 @@ class Simulation {
       makeSpare: () => this.#makeSpare(),
     }
     const nemesis = new Nemesis(victims, swarm.faultsMs)
+    this.#nemesis = nemesis
     nemesis.start()
     world.runUntil(swarm.faultsMs)
     if (this.#failure !== undefined) return
@@ -294,6 +296,7 @@ class Simulation {
       onEvent: (of, event) => {
         // Whoever looks after the machine sees what it says and takes it out of service.
         if (event.kind === 'removed') this.#world.after(50, () => of.retire())
+        if (event.kind === 'role' && event.role === 'leader') this.#nemesis?.elected(of)
       },
     })
     this.#nodes.push(node)

@@ -15,6 +15,7 @@ import type { NodeOptions } from './node.js'
 export const faultKinds = [
   'partition',
   'isolation',
+  'coup',
   'one-way',
   'break',
   'pause',
@@ -142,6 +143,7 @@ function drawReplica(random: Random, electionMs: number): ConsensusOptions {
     checkpointBytes: random.pick([300, 1000, 5000, 1_000_000]),
     logKeepBytes: random.pick([0, 500, 3000]),
     applySlice: random.pick([1, 5, 1000]),
+    answerSlice: random.pick([0, 1000]),
     proposedBytesMax: random.pick([2000, 100_000]),
     carriedBytesMax: random.pick([0, 100_000]),
   }
