@@ -25,6 +25,7 @@ import { readSettings, SettingError, type SettingTable, wantsHelp } from '../src
 import { onStop } from '../src/node/signals.js'
 import { count } from '../src/node/values.js'
 import { programVersion } from '../src/node/version.js'
+import { fullAddress } from '../src/protocol/address.js'
 
 /** Settings that every node is given as they are. */
 const passedOn = {
@@ -234,9 +235,11 @@ function portsOf(nodes: readonly LocalNode[]): number[] {
 function greeting(cluster: LocalCluster, nodes: readonly LocalNode[], leader: string): string {
   const [first] = nodes
   const port = first?.port ?? 0
+  // In full, as in the list below, although `status` leaves out a port 5000.
+  const found = fullAddress(leader) ?? leader
   return [
     '',
-    `The cluster of ${nodes.length} nodes is ready; its leader is ${leader}. Talk to any of them, for example:`,
+    `The cluster of ${nodes.length} nodes is ready; its leader is ${found}. Talk to any of them, for example:`,
     '',
     `nc ${localHost} ${port}`,
     'put key1 value1',
