@@ -28,16 +28,23 @@ import type {
  * What a node is in its term (Raft paper, section 5.1), each role with what only it needs to know. A candidate's
  * `granted` holds its own vote only once that is durable.
  */
-export type Role =
-  | { readonly kind: 'follower' }
-  | Campaign
-  | { readonly kind: 'candidate'; readonly transfer: boolean; readonly granted: Set<NodeId> }
-  | Leadership
+export type Role = { readonly kind: 'follower' } | Campaign | Candidacy | Leadership
 
 /** Asking whether an election could be won. */
 export interface Campaign {
   readonly kind: 'pre-candidate'
   readonly granted: Set<NodeId>
+  /** When those who have not granted it are asked again. */
+  askAgainAtTick: number
+}
+
+/** Asking for votes. */
+export interface Candidacy {
+  readonly kind: 'candidate'
+  readonly transfer: boolean
+  readonly granted: Set<NodeId>
+  /** When those who have not granted theirs are asked again. */
+  askAgainAtTick: number
 }
 
 /** What only a leader knows. */

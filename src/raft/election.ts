@@ -4,7 +4,7 @@
  */
 import { type NodeId, type Term, term } from '../base/ids.js'
 import { isVoter, majority, voters } from './configuration.js'
-import type { Core } from './core.js'
+import type { Campaign, Candidacy, Core } from './core.js'
 import { becomeLeader } from './leader.js'
 import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest } from './types.js'
 
@@ -13,11 +13,18 @@ export function startPreVote(core: Core): void {
   core.resetElectionTimer()
   core.setLeader(undefined)
   if (!mayLead(core)) return
-  core.role = { kind: 'pre-candidate', granted: new Set([core.id]) }
-  for (const voter of otherVoters(core)) {
-    core.sendNow(voter, { kind: 'pre-vote-request', term: nextTerm(core), ...lastPosition(core) })
-  }
+  core.role = { kind: 'pre-candidate', granted: new Set([core.id]), askAgainAtTick: core.tick }
+  ask(core, core.role)
   decidePreVote(core)
+}
+
+/**
+ * Time passed for a node that asks: those who have not said yes are asked again with every heartbeat interval. A
+ * request or its answer may have been lost, a connection may be up only now, and who refused because it still
+ * heard the leader may have stopped hearing it (Raft paper, section 5.1: requests without an answer are repeated).
+ */
+export function tickCampaign(core: Core, role: Campaign | Candidacy): void {
+  if (core.tick >= role.askAgainAtTick) ask(core, role)
 }
 
 /**
@@ -63,9 +70,10 @@ export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): v
     core.leader === undefined &&
     (core.votedFor === undefined || core.votedFor === from) &&
     core.log.isUpToDate({ index: request.lastIndex, term: request.lastTerm })
-  if (granted) {
+  if (granted && core.votedFor === undefined) {
     core.votedFor = from
     core.role = { kind: 'follower' }
+    // Not where the request is only a repeat: a candidate that cannot win would put the next election off.
     core.resetElectionTimer()
   }
   core.sendWhenDurable(from, { kind: 'vote-reply', term: core.term, granted })
@@ -111,16 +119,29 @@ function mayLead(core: Core): boolean {
 function startElection(core: Core, transfer: boolean): void {
   core.term = nextTerm(core)
   core.votedFor = core.id
-  core.role = { kind: 'candidate', transfer, granted: new Set() }
+  core.role = { kind: 'candidate', transfer, granted: new Set(), askAgainAtTick: core.tick }
   core.setLeader(undefined)
   // A majority hears no leader. Should the votes be split, there is no reason to wait for one to speak up.
   core.hurryUntilTick = core.tick + core.options.electionTicks
   core.electionsTried++
   core.resetElectionTimer()
   core.events.push({ kind: 'role', role: 'candidate', term: core.term })
-  // The requests leave when the own vote is durable: a node that forgot it could vote twice in this term.
-  for (const voter of otherVoters(core)) {
-    core.sendWhenDurable(voter, { kind: 'vote-request', term: core.term, ...lastPosition(core), transfer })
+  ask(core, core.role)
+}
+
+/** Asks every voter that has not said yes. */
+function ask(core: Core, role: Campaign | Candidacy): void {
+  role.askAgainAtTick = core.tick + core.options.heartbeatTicks
+  const position = { lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm }
+  for (const voter of voters(core.configuration)) {
+    if (voter === core.id || role.granted.has(voter)) continue
+    if (role.kind === 'pre-candidate') {
+      core.sendNow(voter, { kind: 'pre-vote-request', term: nextTerm(core), ...position })
+    } else {
+      // It leaves when the own vote is durable: a node that forgot it could vote twice in this term.
+      const { transfer } = role
+      core.sendWhenDurable(voter, { kind: 'vote-request', term: core.term, ...position, transfer })
+    }
   }
 }
 
@@ -140,14 +161,6 @@ function isMajority(core: Core, granted: ReadonlySet<NodeId>): boolean {
   return all.filter(voter => granted.has(voter)).length >= majority(all.length)
 }
 
-function otherVoters(core: Core): NodeId[] {
-  return voters(core.configuration).filter(voter => voter !== core.id)
-}
-
 function nextTerm(core: Core): Term {
   return term(core.term + 1)
-}
-
-function lastPosition(core: Core): Pick<VoteRequest, 'lastIndex' | 'lastTerm'> {
-  return { lastIndex: core.log.lastIndex, lastTerm: core.log.lastTerm }
 }

@@ -20,6 +20,7 @@ import {
   onVoteReply,
   onVoteRequest,
   startPreVote,
+  tickCampaign,
 } from './election.js'
 import { finishInstall, onAppend, onSnapshotChunk, ownedReply } from './follower.js'
 import {
@@ -101,8 +102,10 @@ export class Raft {
   tick(count: number): void {
     const core = this.#core
     core.tick += count
-    if (core.role.kind === 'leader') tickLeader(core, core.role)
+    const { role } = core
+    if (role.kind === 'leader') tickLeader(core, role)
     else if (core.tick >= core.electionAtTick) startPreVote(core)
+    else if (role.kind !== 'follower') tickCampaign(core, role)
   }
 
   receive(from: NodeId, message: RaftMessage): void {

@@ -5,6 +5,7 @@ import { CounterLoad } from './cluster-counter.js'
 import { PipelineLoad } from './cluster-pipeline.js'
 import { brokenPromises, type Put, PutLoad } from './cluster-puts.js'
 import { medianAndWorst, patienceMs, rolesOf, waitForCopies } from './cluster-state.js'
+import { movedVersions, VersionLoad } from './cluster-versions.js'
 
 const kills = 5
 
@@ -48,6 +49,9 @@ async function killLeaderUnderLoad(nodes: readonly TestNode[], round: number, al
   const puts = new PutLoad({ addresses })
   const counter = new CounterLoad('counter', addresses)
   const pipeline = await PipelineLoad.start(one.address, `pipeline:${round}`)
+  const versions = await Promise.all(
+    followers.map(node => VersionLoad.start(node.address, `${round}:${node.port}`)),
+  )
   await puts.waitForMore(20)
 
   const killedAtMs = performance.now()
@@ -58,10 +62,15 @@ async function killLeaderUnderLoad(nodes: readonly TestNode[], round: number, al
   await puts.stop()
   const count = await counter.stop()
   const { wrong, rounds } = await pipeline.stop()
+  const sets = await Promise.all(versions.map(load => load.stop()))
   all.push(...puts.puts)
 
   expect(puts.failed, 'puts that were not acknowledged').to.deep.equal([])
   expect(wrong, 'pipelined writes that failed, or took effect twice or out of order').to.deep.equal([])
+  for (const { written, failed } of sets) {
+    expect(failed, 'sets that failed').to.deep.equal([])
+    expect(await movedVersions(one.address, written), 'sets that took effect twice').to.deep.equal([])
+  }
   expect(count.errors, 'errors of the counting clients').to.deep.equal([])
   expect(count.unknown, 'increments without an outcome').to.equal(0)
   const expected = Array.from({ length: count.written.length }, (_, at) => from + at + 1)

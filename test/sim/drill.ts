@@ -33,8 +33,12 @@ export function drillSuccession(
   // By then the one that is cut off has noticed, and asks for votes that it does not get.
   world.runUntil(world.nowMs() + 3 * electionMs)
   leader.deliver(() => leader.submit({ op: 'set', key: 'drill', value: Buffer.from('drill') }, () => {}))
+  // Links broken earlier may still be coming up; what is asked here is that of members that can talk.
   const holdsAll = (): boolean =>
-    lastIndex(fresh) > lastIndex(stale) && lastIndex(fresh) === lastIndex(leader)
+    lastIndex(fresh) > lastIndex(stale) &&
+    lastIndex(fresh) === lastIndex(leader) &&
+    network.isConnected(fresh.name, stale.name) &&
+    network.isConnected(stale.name, fresh.name)
   const isReady = world.runUntil(world.nowMs() + electionMs, holdsAll)
   if (isReady && leads(leader)) {
     leader.cutPower()

@@ -37,6 +37,8 @@ interface Dialer {
   retryDelayMs: number
   /** Counts the attempts, so that the answer to an earlier one is not taken for one to this. */
   attempt: number
+  /** It failed, and the next attempt is some time off. */
+  isWaiting: boolean
 }
 
 export class SimulatedNetwork {
@@ -98,6 +100,17 @@ export class SimulatedNetwork {
     }
   }
 
+  /** Whether a message from one machine to another would find a connection. */
+  isConnected(from: string, to: string): boolean {
+    for (const { life, gone, peers } of this.#endpoints.values()) {
+      if (gone || life.name !== from) continue
+      for (const { connection } of peers.values()) {
+        if (connection?.reaches(to) === true && !connection.isOver && !connection.isDead()) return true
+      }
+    }
+    return false
+  }
+
   isBlocked(from: string, to: string): boolean {
     return this.#blocked.has(linkName(from, to))
   }
@@ -137,7 +150,13 @@ export class SimulatedNetwork {
     }
     for (const peer of peers) {
       if (endpoint.peers.has(peer.id) || peer.id === endpoint.hello.node) continue
-      const dialer: Dialer = { peer, connection: undefined, retryDelayMs: retryDelayMinMs, attempt: 0 }
+      const dialer: Dialer = {
+        peer,
+        connection: undefined,
+        retryDelayMs: retryDelayMinMs,
+        attempt: 0,
+        isWaiting: false,
+      }
       endpoint.peers.set(peer.id, dialer)
       this.#dial(endpoint, dialer)
     }
@@ -146,6 +165,7 @@ export class SimulatedNetwork {
   /** Opens the connection to a peer, and keeps trying. */
   #dial(endpoint: Endpoint, dialer: Dialer): void {
     const attempt = ++dialer.attempt
+    dialer.isWaiting = false
     const { peer } = dialer
     const isCurrent = (): boolean => !endpoint.gone && dialer.attempt === attempt
     const giveUp = endpoint.life.clock.after(connectTimeoutMs, () => {
@@ -178,6 +198,7 @@ export class SimulatedNetwork {
 
   #dialLater(endpoint: Endpoint, dialer: Dialer): void {
     const attempt = ++dialer.attempt
+    dialer.isWaiting = true
     const delayMs = dialer.retryDelayMs * (0.5 + this.#random.float())
     dialer.retryDelayMs = Math.min(retryDelayMaxMs, dialer.retryDelayMs * 2)
     endpoint.life.clock.after(delayMs, () => {
@@ -228,6 +249,9 @@ export class SimulatedNetwork {
       },
     )
     this.#connections.add(connection)
+    // Whoever calls is there: no reason to wait with the call back.
+    const back = target.peers.get(fromNode)
+    if (back?.isWaiting === true) this.#dial(target, back)
     return connection
   }
 

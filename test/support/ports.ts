@@ -4,15 +4,17 @@
  */
 import { createServer, type Server } from 'node:net'
 
+const localHost = '127.0.0.1'
+
 /** A free port of this machine. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
+export async function freePort(host = localHost): Promise<number> {
   const [port] = await freePorts(1, host)
   if (port === undefined) throw new Error('asked for one port and got none')
   return port
 }
 
 /** Different free ports. */
-export async function freePorts(count: number, host = '127.0.0.1'): Promise<number[]> {
+export async function freePorts(count: number, host = localHost): Promise<number[]> {
   // All are held until the last one is there, because a port that was let go could be given again.
   const servers = await Promise.all(Array.from({ length: count }, () => hold(host, 0)))
   const ports = servers.map(portOf)
@@ -21,29 +23,52 @@ export async function freePorts(count: number, host = '127.0.0.1'): Promise<numb
 }
 
 /**
- * A port for clients and one for peers, which is the client port plus `distance` as it is by default. They lie
- * below those that systems give to outgoing connections: a node that is killed and started again finds them free.
+ * A port for clients and one for peers, 1000 above it as it is by default. They lie below those that systems give
+ * to outgoing connections, and no other run takes them while this process lives: so a node that is killed and
+ * started again finds them free.
  */
-export async function freePortPair(
-  host = '127.0.0.1',
-  distance = 1000,
-): Promise<{ readonly port: number; readonly peerPort: number }> {
+export async function freePortPair(): Promise<{ readonly port: number; readonly peerPort: number }> {
+  ownBlock ??= holdBlock()
+  const first = await ownBlock
   for (;;) {
-    const port = pairPortMin + Math.floor(Math.random() * (pairPortMax - distance - pairPortMin))
-    const peerPort = port + distance
-    const client = await hold(host, port).catch(() => undefined)
-    if (client === undefined) continue
-    const peer = await hold(host, peerPort).catch(() => undefined)
-    await letGo(client)
-    if (peer === undefined) continue
-    await letGo(peer)
-    return { port, peerPort }
+    const port = first + 1 + (pairsTaken++ % pairsPerBlock)
+    const peerPort = port + peerDistance
+    if ((await isFree(port)) && (await isFree(peerPort))) return { port, peerPort }
   }
 }
 
-/** Above what services usually have, below 32768, where the ports of outgoing connections begin on Linux. */
-const pairPortMin = 15_000
-const pairPortMax = 32_000
+const peerDistance = 1000
+/** Above what services usually have; all of them are below 32768, where outgoing connections begin on Linux. */
+const blocksFrom = 15_000
+const blocksTo = 31_000
+const pairsPerBlock = 49
+/** The ports of this process, once it has any, and how many pairs were given. */
+let ownBlock: Promise<number> | undefined
+let pairsTaken = 0
+
+/** Takes a block of ports by listening on its first one for as long as the process lives; returns that. */
+async function holdBlock(): Promise<number> {
+  const blocks: number[] = []
+  for (let start = blocksFrom; start < blocksTo; start += 2 * peerDistance) {
+    for (let first = start; first < start + peerDistance; first += pairsPerBlock + 1) blocks.push(first)
+  }
+  // Anywhere among them, so that runs that start together seldom ask for the same.
+  const begin = Math.floor(Math.random() * blocks.length)
+  for (const first of [...blocks.slice(begin), ...blocks.slice(0, begin)]) {
+    const server = await hold(localHost, first).catch(() => undefined)
+    if (server === undefined) continue
+    server.unref()
+    return first
+  }
+  throw new Error('all blocks of ports are taken')
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = await hold(localHost, port).catch(() => undefined)
+  if (server === undefined) return false
+  await letGo(server)
+  return true
+}
 
 function hold(host: string, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
