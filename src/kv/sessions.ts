@@ -13,7 +13,8 @@ import type { Identity } from './command.js'
 
 /** The answer to an applied command. */
 export type Result =
-  | { readonly kind: 'written'; readonly version: number }
+  /** `existed` says of `set` whether the key was there before. */
+  | { readonly kind: 'written'; readonly version: number; readonly existed?: boolean }
   | { readonly kind: 'refused'; readonly code: 'KEY_EXISTS' | 'KEY_NOT_FOUND' }
   | { readonly kind: 'refused'; readonly code: 'VERSION_MISMATCH'; readonly current: number }
 

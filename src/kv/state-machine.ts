@@ -110,6 +110,7 @@ export class StateMachine {
       return { kind: 'written', version: 0 }
     }
     this.#table.set(key, { value: command.value, version: index, expiresAt: undefined })
-    return { kind: 'written', version: index }
+    const written = { kind: 'written', version: index } as const
+    return command.op === 'set' ? { ...written, existed: existing !== undefined } : written
   }
 }

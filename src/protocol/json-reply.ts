@@ -7,7 +7,7 @@ import type { Command } from './command.js'
 import { type Engine, helpRows } from './commands.js'
 import { errors, errorText } from './errors.js'
 import type { JsonId } from './json.js'
-import type { ClusterEvent, ClusterStatus, Failure, Response } from './request.js'
+import type { ClusterEvent, ClusterStatus, Failure, MemberStatus, Response } from './request.js'
 import { eventText, statusWarning } from './text-reply.js'
 import { isUtf8 } from './utf8.js'
 
@@ -25,7 +25,7 @@ export function jsonReply(id: JsonId, command: Command, response: Response): str
       })
     }
     case 'written':
-      return success(id, { version: response.version })
+      return success(id, { version: response.version, existed: response.existed, copies: response.copies })
     case 'keys':
       return success(id, { keys: response.keys, more: response.more })
     case 'status':
@@ -88,17 +88,27 @@ function statusFields(status: ClusterStatus): Record<string, unknown> {
   }
 }
 
-function heartbeatFields(status: ClusterStatus): Record<string, unknown> {
+/** What `heartbeat` answers, in every dialect that has it. */
+export function heartbeatFields(status: ClusterStatus): Record<string, unknown> {
+  const voters = status.members.filter(member => member.role !== 'learner')
   return {
-    nodes: status.members.map(member => member.address),
+    engine: status.engine,
+    nodes: addresses(status.members),
+    active: addresses(status.members.filter(member => member.active)),
+    voters: addresses(voters),
     leader: status.leader ?? null,
     // Under consensus every voter holds everything.
-    replicationFactor: status.members.filter(member => member.role !== 'learner').length,
+    replicationFactor: status.replicationFactor ?? voters.length,
     warnings: warnings(status),
   }
 }
 
-function warnings(status: ClusterStatus): string[] {
+function addresses(members: readonly MemberStatus[]): string[] {
+  return members.map(member => member.address)
+}
+
+function warnings(status: ClusterStatus): readonly string[] {
+  if (status.warnings !== undefined) return status.warnings
   const warning = statusWarning(status)
   return warning === undefined ? [] : [warning]
 }

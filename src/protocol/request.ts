@@ -37,14 +37,28 @@ export type Request =
 export type Response =
   /** `get` found the key. `version` is the log index of the write that stored it. */
   | { readonly kind: 'value'; readonly value: Uint8Array; readonly version: number }
-  /** A write was carried out; `version` is what a later `cas` must name (0 after a delete). */
-  | { readonly kind: 'written'; readonly version: number }
+  /** A write was carried out. */
+  | WrittenResponse
   /** One page of `keys`, in byte order; `more` says that keys follow the last one. */
   | { readonly kind: 'keys'; readonly keys: readonly string[]; readonly more: boolean }
   | { readonly kind: 'status'; readonly status: ClusterStatus }
   /** An administrative command (members, leadership) was carried out. */
   | { readonly kind: 'done' }
   | Failure
+
+/** The answer to a write that was carried out. */
+export interface WrittenResponse {
+  readonly kind: 'written'
+  /** What a later `cas` must name (0 after a delete). */
+  readonly version: number
+  /** Whether the key was there before; said of `set`, since the others say it by succeeding. */
+  readonly existed?: boolean
+  /**
+   * How many copies at least were on disks when the write was acknowledged. Under consensus these are the voters
+   * without whom it could not have been committed: a majority of them.
+   */
+  readonly copies?: number
+}
 
 /** An expected answer that is not what was hoped for; the error table says what each code means. */
 export interface Failure {
@@ -68,6 +82,10 @@ export interface ClusterStatus {
   readonly members: readonly MemberStatus[]
   /** How many more voters can be lost before writes stop. */
   readonly canLose: number
+  /** How many copies of each key the cluster was created to keep, where somebody said so. */
+  readonly replicationFactor?: number
+  /** What clients are warned of, where the node has words of its own for it. */
+  readonly warnings?: readonly string[]
 }
 
 /**

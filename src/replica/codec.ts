@@ -200,7 +200,12 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
         writes: readWrites(fields.list('heads'), raw),
       }
     case 'forward-reply':
-      return { kind, session: readSession(fields), results: fields.list('results').map(readResultRow) }
+      return {
+        kind,
+        session: readSession(fields),
+        results: fields.list('results').map(readResultRow),
+        copies: fields.count('copies'),
+      }
     case 'forward-refused':
       return {
         kind,
@@ -322,8 +327,13 @@ function readResultRow(row: unknown): readonly [number, Result] {
   if (!Array.isArray(row)) throw new Malformed('results')
   const fields = asFields(row[1])
   const counter = asCount(row[0])
-  if (fields.text('kind') === 'written')
-    return [counter, { kind: 'written', version: fields.count('version') }]
+  if (fields.text('kind') === 'written') {
+    const written = { kind: 'written', version: fields.count('version') } as const
+    return [
+      counter,
+      fields.get('existed') === undefined ? written : { ...written, existed: fields.flag('existed') },
+    ]
+  }
   const code = fields.text('code')
   if (code === 'KEY_EXISTS' || code === 'KEY_NOT_FOUND') return [counter, { kind: 'refused', code }]
   if (code !== 'VERSION_MISMATCH') throw new Malformed(code)

@@ -17,7 +17,7 @@ import { type Command, encodeCommand } from '../kv/command.js'
 import { StateMachine } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
-import { findMember } from '../raft/configuration.js'
+import { findMember, majority } from '../raft/configuration.js'
 import type { RaftEvent } from '../raft/core.js'
 import type { Log } from '../raft/log.js'
 import { Raft, type RaftOutput } from '../raft/raft.js'
@@ -255,7 +255,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         if (this.#early.length > earlyForwardsMax) this.#early.shift()
         break
       case 'forward-reply':
-        for (const [counter, result] of message.results) this.#outbox.settle(message.session, counter, result)
+        for (const [counter, result] of message.results)
+          this.#outbox.settle(message.session, counter, result, message.copies)
         break
       case 'forward-refused':
         this.#outbox.refuse(message, this.#tick)
@@ -362,7 +363,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const isOwn = identity.session === this.#outbox.session
     if (outcome.kind === 'expired' && isOwn) this.#outbox.forgetSession(this.#state.clockMs)
     if (outcome.kind !== 'result' && outcome.kind !== 'repeat') return
-    if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result)
+    if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result, this.#copies)
     else this.#intake?.noteResult(identity.session, identity.counter, outcome.result)
   }
 
@@ -434,7 +435,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
     for (const [node, sessions] of intake.takeResults()) {
       for (const [session, results] of sessions) {
-        this.#outgoing.push({ to: node, message: { kind: 'forward-reply', session, results } })
+        const copies = this.#copies
+        this.#outgoing.push({ to: node, message: { kind: 'forward-reply', session, results, copies } })
       }
     }
   }
@@ -450,13 +452,15 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (taken === undefined) return
     const { known, refused } = taken
     if (from === this.#self.id) {
-      for (const [counter, result] of known) this.#outbox.settle(forward.session, counter, result)
+      for (const [counter, result] of known)
+        this.#outbox.settle(forward.session, counter, result, this.#copies)
       if (refused !== undefined) this.#outbox.refuse(refused, this.#tick)
       return
     }
     const { session } = forward
     if (known.length > 0) {
-      this.#outgoing.push({ to: from, message: { kind: 'forward-reply', session, results: known } })
+      const reply = { kind: 'forward-reply', session, results: known, copies: this.#copies } as const
+      this.#outgoing.push({ to: from, message: reply })
     }
     if (refused !== undefined) this.#outgoing.push({ to: from, message: refused satisfies ForwardRefused })
   }
@@ -530,7 +534,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#compactTo = index
     // What this node waited for may have been applied on the way here.
     for (const [counter, result] of this.#state.sessions.results(this.#outbox.session)) {
-      this.#outbox.settle(this.#outbox.session, counter, result)
+      this.#outbox.settle(this.#outbox.session, counter, result, this.#copies)
     }
   }
 
@@ -567,6 +571,17 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#raft.compact(compactTo)
     this.#compactTo = compactTo
     this.#events.push({ kind: 'compacted', index: compactTo })
+  }
+
+  /**
+   * How many voters at least have on their disks what is applied here: a majority, for without one it would not be
+   * committed. Where a change of the members is in the log and not applied yet, either may have been counted.
+   */
+  get #copies(): number {
+    const counts = [this.#appliedConfiguration, this.configuration].map(({ members }) =>
+      majority(members.filter(member => member.voter).length),
+    )
+    return Math.min(...counts)
   }
 
   /** A node whose address changed asks for it to be noted; its identity stays. */

@@ -49,6 +49,8 @@ export interface ForwardReply {
   readonly kind: 'forward-reply'
   readonly session: string
   readonly results: readonly (readonly [counter: number, result: Result])[]
+  /** How many voters at least have them on their disks. */
+  readonly copies: number
 }
 
 /**

@@ -105,12 +105,12 @@ export class Outbox {
     return this.#pack(term, writes)
   }
 
-  /** A write was applied with this result. */
-  settle(session: string, counter: number, result: Result): void {
+  /** A write was applied with this result, and so many voters at least have it on their disks. */
+  settle(session: string, counter: number, result: Result, copies: number): void {
     if (session !== this.#session) return
     const write = this.#remove(counter)
     if (write === undefined) return
-    this.#answer(write.id, toResponse(result))
+    this.#answer(write.id, toResponse(result, copies))
     this.#wasAnswered = true
     if (this.#sent.size === 0) this.#resendAtTick = Number.POSITIVE_INFINITY
   }
@@ -262,8 +262,8 @@ const busyTicks = 5
 const idleSessionMs = 120_000
 
 /** The response that a result of the state machine stands for. */
-export function toResponse(result: Result): Response {
-  if (result.kind === 'written') return result
+export function toResponse(result: Result, copies: number): Response {
+  if (result.kind === 'written') return { ...result, copies }
   if (result.code === 'VERSION_MISMATCH') return failure(result.code, { current: result.current })
   return failure(result.code)
 }

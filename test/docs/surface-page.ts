@@ -95,7 +95,9 @@ when there is still none after \`--request-timeout\` does the client see an erro
 
 const jsonDialect = `One object a line. \`op\` is a command, in the table above or \`heartbeat\`; its words and options are fields of
 the same names (\`node\` names a node). A reply is one line with the \`id\` of its request, and may overtake others.
-A value that is not UTF-8 travels as \`valueBase64\`. Addresses are in full, \`<host>:<port>\`. \`definite\` says whether
+A value that is not UTF-8 travels as \`valueBase64\`. A write says how many \`copies\` at least were on disks when it was
+acknowledged (on the raft engine those without whom it could not have been: a majority of the voters), and \`set\`
+whether the key \`existed\`. Addresses are in full, \`<host>:<port>\`. \`definite\` says whether
 the request certainly did nothing; see the table of errors below.
 
 A write may be named, \`"request": "<uuid>"\`. Repeating it, at any node, then does nothing and gives the first answer
@@ -112,7 +114,8 @@ dashes in front. A name that does not exist is refused with the nearest right on
 
 const value: Response = { kind: 'value', value: Buffer.from('value1'), version: 7 }
 const twoLines: Response = { kind: 'value', value: Buffer.from('two\nlines'), version: 9 }
-const written: Response = { kind: 'written', version: 8 }
+const written: Response = { kind: 'written', version: 8, copies: 2 }
+const wasSet: Response = { kind: 'written', version: 8, existed: true, copies: 2 }
 const done: Response = { kind: 'done' }
 const keys: Response = { kind: 'keys', keys: ['key1', 'key2'], more: false }
 const firstKeys: Response = { kind: 'keys', keys: ['key1'], more: true }
@@ -151,7 +154,7 @@ const jsonExamples: readonly (readonly [line: string, response: Response])[] = [
   ['{"id":1,"op":"put","key":"key1","value":"value1"}', written],
   ['{"id":2,"op":"put","key":"key1","value":"value1"}', failure('KEY_EXISTS')],
   ['{"id":3,"op":"get","key":"key1"}', value],
-  ['{"id":4,"op":"set","key":"key1","valueBase64":"AP8="}', written],
+  ['{"id":4,"op":"set","key":"key1","valueBase64":"AP8="}', wasSet],
   ['{"id":5,"op":"cas","key":"key1","version":7,"value":"value2"}', written],
   ['{"id":6,"op":"delete","key":"key1","request":"5f0e2a3c-7f0b-4a58-9d7e-2f4a4f6f3b11"}', written],
   ['{"id":7,"op":"keys","prefix":"key","limit":1}', firstKeys],

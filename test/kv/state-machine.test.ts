@@ -44,6 +44,11 @@ function set(key: string, value: string, identity?: string): Command {
 
 const refused = (code: string): unknown => ({ kind: 'result', result: { kind: 'refused', code } })
 const written = (version: number): unknown => ({ kind: 'result', result: { kind: 'written', version } })
+/** What `set` comes to: it also says whether the key was there before. */
+const wasSet = (version: number, existed: boolean): unknown => ({
+  kind: 'result',
+  result: { kind: 'written', version, existed },
+})
 
 describe('the state machine', () => {
   it('puts only what is not there, updates and deletes only what is, and sets either way', () => {
@@ -56,11 +61,11 @@ describe('the state machine', () => {
     expect(applier.apply(put('k', '2'))).to.deep.equal(refused('KEY_EXISTS'))
     expect(applier.value('k')).to.equal('1')
     expect(applier.apply({ op: 'update', key: 'k', value: Buffer.from('3') })).to.deep.equal(written(5))
-    expect(applier.apply(set('k', '4'))).to.deep.equal(written(6))
+    expect(applier.apply(set('k', '4'))).to.deep.equal(wasSet(6, true))
     expect(applier.value('k')).to.equal('4')
     expect(applier.apply({ op: 'delete', key: 'k' })).to.deep.equal(written(0))
     expect(applier.value('k')).to.equal(undefined)
-    expect(applier.apply(set('k', '5'))).to.deep.equal(written(8))
+    expect(applier.apply(set('k', '5'))).to.deep.equal(wasSet(8, false))
   })
 
   it('compares the version before it swaps: 0 means that the key must not be there', () => {
@@ -114,9 +119,9 @@ describe('the state machine', () => {
   it('carries out a write that its client named once, whoever brings it, for as long as it says', () => {
     const applier = new Applier()
     const name = '7b0d6a52-5c3c-4b8a-9a55-0a4f4d6f8c11'
-    expect(applier.apply(set('k', '1', name), 'one node')).to.deep.equal(written(1))
+    expect(applier.apply(set('k', '1', name), 'one node')).to.deep.equal(wasSet(1, false))
     applier.apply(set('k', '2'), 'another')
-    expect(applier.apply(set('k', '1', name), 'another')).to.deep.equal(written(1))
+    expect(applier.apply(set('k', '1', name), 'another')).to.deep.equal(wasSet(1, false))
     expect(applier.value('k')).to.equal('2')
     applier.wallMs += namedWriteExpiryMs + 1
     applier.apply(set('k', '1', name), 'a third')

@@ -294,12 +294,20 @@ describe('answering in the JSON dialect', () => {
     ],
     [{ id: 1, op: 'add-node', node: 'b' }, { kind: 'done' }, { id: 1, ok: true }],
     [
+      { id: 1, op: 'set', key: 'k', value: 'v' },
+      { kind: 'written', version: 8, existed: true, copies: 2 },
+      { id: 1, ok: true, version: 8, existed: true, copies: 2 },
+    ],
+    [
       { id: 1, op: 'heartbeat' },
       { kind: 'status', status },
       {
         id: 1,
         ok: true,
+        engine: 'raft',
         nodes: ['a:5000', 'b:5001', 'c:5002'],
+        active: ['a:5000', 'c:5002'],
+        voters: ['a:5000', 'b:5001'],
         leader: 'a:5000',
         replicationFactor: 2,
         warnings: ['Node b:5001 out of sync.'],

@@ -110,7 +110,7 @@ describe('the intake of forwarded writes', () => {
     const office = new Office()
     office.applyEarlier({ session: 's', bornMs: 1_000_000, counter: 1, lowest: 1 })
     const taken = office.take(office.forward([1, 2]))
-    expect(taken?.known).to.deep.equal([[1, { kind: 'written', version: 1 }]])
+    expect(taken?.known).to.deep.equal([[1, { kind: 'written', version: 1, existed: false }]])
     expect(office.proposed).to.deep.equal([2])
   })
 
@@ -159,10 +159,10 @@ describe('the intake of forwarded writes', () => {
     const results = office.intake.takeResults()
     expect([...results.keys()]).to.deep.equal([origin, other])
     expect(results.get(origin)?.get('s')).to.deep.equal([
-      [1, { kind: 'written', version: 1 }],
-      [2, { kind: 'written', version: 2 }],
+      [1, { kind: 'written', version: 1, existed: false }],
+      [2, { kind: 'written', version: 2, existed: false }],
     ])
-    expect(results.get(other)?.get('t')).to.deep.equal([[1, { kind: 'written', version: 3 }]])
+    expect(results.get(other)?.get('t')).to.deep.equal([[1, { kind: 'written', version: 3, existed: true }]])
     expect(office.intake.takeResults().size).to.equal(0)
   })
 })

@@ -90,6 +90,7 @@ const chunks: fc.Arbitrary<ConsensusMessage> = fc.record({
 
 const results: fc.Arbitrary<Result> = fc.oneof(
   fc.record({ kind: fc.constant('written' as const), version: counts }),
+  fc.record({ kind: fc.constant('written' as const), version: counts, existed: fc.boolean() }),
   fc.record({ kind: fc.constant('refused' as const), code: fc.constantFrom('KEY_EXISTS', 'KEY_NOT_FOUND') }),
   fc.record({
     kind: fc.constant('refused' as const),
@@ -172,6 +173,7 @@ export const messages: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     kind: fc.constant('forward-reply' as const),
     session: sessions,
     results: fc.array(fc.tuple(counts, results)),
+    copies: counts,
   }),
   fc.record({
     kind: fc.constant('forward-refused' as const),

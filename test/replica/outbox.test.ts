@@ -27,7 +27,7 @@ class Fixture {
   }
 
   settle(counter: number, version = counter): void {
-    this.outbox.settle(this.outbox.session, counter, { kind: 'written', version })
+    this.outbox.settle(this.outbox.session, counter, { kind: 'written', version }, 2)
   }
 
   /** The leader's answer to a forward. */
@@ -71,7 +71,7 @@ describe('the outbox', () => {
     fixture.add(3)
     expect(counters(fixture.send(1))).to.deep.equal([3])
     fixture.settle(1, 77)
-    expect(fixture.answers).to.deep.equal([[1, { kind: 'written', version: 77 }]])
+    expect(fixture.answers).to.deep.equal([[1, { kind: 'written', version: 77, copies: 2 }]])
   })
 
   it('sends everything that is unanswered again to another leader, in the same order and under the same numbers', () => {
@@ -204,7 +204,7 @@ describe('the outbox', () => {
     expect(forward?.bornMs).to.equal(fixture.wallMs)
     expect(counters(forward === undefined ? [] : [forward])).to.deep.equal([1, 2])
     expect(commands(forward === undefined ? [] : [forward])).to.deep.equal(['command 2', 'command 3'])
-    fixture.outbox.settle(session, 1, { kind: 'written', version: 1 })
+    fixture.outbox.settle(session, 1, { kind: 'written', version: 1 }, 2)
     expect(fixture.codes, 'results of the old session mean nothing now').to.deep.equal({
       1: 'OUTCOME_UNKNOWN',
     })
@@ -261,9 +261,10 @@ describe('the outbox', () => {
   })
 
   it('turns every result into the response that says it', () => {
-    expect(toResponse({ kind: 'written', version: 3 })).to.deep.equal({ kind: 'written', version: 3 })
-    expect(toResponse({ kind: 'refused', code: 'KEY_EXISTS' })).to.deep.equal(failure('KEY_EXISTS'))
-    expect(toResponse({ kind: 'refused', code: 'VERSION_MISMATCH', current: 9 })).to.deep.equal(
+    const written = { kind: 'written', version: 3, existed: true } as const
+    expect(toResponse(written, 2)).to.deep.equal({ ...written, copies: 2 })
+    expect(toResponse({ kind: 'refused', code: 'KEY_EXISTS' }, 2)).to.deep.equal(failure('KEY_EXISTS'))
+    expect(toResponse({ kind: 'refused', code: 'VERSION_MISMATCH', current: 9 }, 2)).to.deep.equal(
       failure('VERSION_MISMATCH', { current: 9 }),
     )
   })
