@@ -1,0 +1,380 @@
+/** The client against nodes that misbehave on purpose. */
+import { expect } from 'chai'
+import { Client, type ClientEvent, type ClientOptions, QuorateError } from '../../src/client/index.js'
+import { freePort } from '../support/ports.js'
+import { waitFor } from '../support/wait-for.js'
+import { FakeCluster, type FakeNode, refusal } from './fake-node.js'
+
+const patienceMs = 10_000
+
+describe('a client', () => {
+  let cluster: FakeCluster
+  let first: FakeNode
+  const clients: Client[] = []
+
+  beforeEach(async () => {
+    cluster = new FakeCluster()
+    first = await cluster.add()
+  })
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close()
+    await cluster.close()
+  })
+
+  async function connect(options: ClientOptions = {}, addresses = [first.address]): Promise<Client> {
+    const client = await Client.connect(addresses, { heartbeatIntervalMs: 50, ...options })
+    clients.push(client)
+    return client
+  }
+
+  it('reads and writes', async () => {
+    const client = await connect()
+    expect(await client.set('k', 'v')).to.deep.equal({ version: 1, existed: false, copies: 2 })
+    const entry = await client.get('k')
+    expect(entry).to.deep.include({ key: 'k', value: 'v', version: 1 })
+    expect(await client.get('nothing')).to.equal(undefined)
+    expect((await failureOf(client.put('k', 'w'))).code).to.equal('KEY_EXISTS')
+    await client.delete('k')
+    expect(cluster.data.size).to.equal(0)
+  })
+
+  it('gives bytes that are not text as they are', async () => {
+    first.behaviour = asked =>
+      asked['op'] === 'get' ? { key: 'k', valueBase64: 'AP8=', version: 7 } : cluster.answer(asked)
+    const client = await connect()
+    expect([...((await client.get('k'))?.bytes ?? [])]).to.deep.equal([0, 255])
+    await client.set('k', Uint8Array.of(0, 254))
+    expect(first.asks('set')[0]).to.deep.include({ valueBase64: 'AP4=' })
+  })
+
+  it('sends many requests without waiting for answers, and keeps their order', async () => {
+    const client = await connect()
+    const keys = Array.from({ length: 1000 }, (_, at) => `k${at}`)
+    await Promise.all(keys.map(key => client.set(key, 'v')))
+    expect(cluster.written).to.deep.equal(keys.map(key => `set ${key} v`))
+  })
+
+  it('goes to the leader that the node names, and follows it', async () => {
+    const second = await cluster.add()
+    cluster.leader = second
+    const client = await connect()
+    expect(client.address).to.equal(second.address)
+    const events = client.events()
+    cluster.leader = first
+    await nextOf(events, 'moved')
+    expect(client.address).to.equal(first.address)
+    await client.set('k', 'v')
+    expect(first.asks('set')).to.have.length(1)
+  })
+
+  it('stays where it is when the leader cannot be reached from there', async () => {
+    const second = await cluster.add()
+    cluster.leader = second
+    await second.kill()
+    const client = await connect()
+    expect(client.address).to.equal(first.address)
+    await client.set('k', 'v')
+  })
+
+  it('goes on at another node when its own is killed, and repeats writes under their identity', async () => {
+    const second = await cluster.add()
+    const client = await connect()
+    // Carried out, and killed before the answer: the worst moment.
+    first.behaviour = asked => {
+      const answer = cluster.answer(asked)
+      if (asked['op'] !== 'set') return answer
+      cluster.leader = second
+      void first.kill()
+      return undefined
+    }
+    const events = client.events()
+    expect(await client.set('k', 'v')).to.deep.include({ existed: false })
+    expect(cluster.written).to.deep.equal(['set k v'])
+    expect(second.asks('set')[0]?.['request']).to.equal(first.asks('set')[0]?.['request'])
+    const { address, nodes } = await nextOf(events, 'reconnected')
+    expect(address).to.equal(second.address)
+    expect(nodes).to.deep.equal([second.address])
+  })
+
+  it('waits for the living to name another leader than the dead one', async () => {
+    const second = await cluster.add()
+    const third = await cluster.add()
+    const client = await connect()
+    expect(client.address).to.equal(first.address)
+    const events = client.events()
+    await first.kill()
+    // The others still believe in the first, until they were asked a few times.
+    await waitFor(
+      () => second.asks('heartbeat').length + third.asks('heartbeat').length > 5,
+      patienceMs,
+      'both to be asked again',
+    )
+    cluster.leader = third
+    expect((await nextOf(events, 'reconnected')).address).to.equal(third.address)
+  })
+
+  it('leaves a node that takes its heartbeats and says nothing', async () => {
+    const second = await cluster.add()
+    const client = await connect({ silenceMs: 200 })
+    const events = client.events()
+    cluster.leader = second
+    first.behaviour = () => undefined
+    const { reason } = await nextOf(events, 'disconnected')
+    expect(reason).to.match(/silent/)
+    expect((await nextOf(events, 'reconnected')).address).to.equal(second.address)
+  })
+
+  it('leaves a node that answers heartbeats and no requests, and asks another', async () => {
+    const second = await cluster.add()
+    const client = await connect({ answerWithinMs: 200 })
+    first.behaviour = asked => (asked['op'] === 'get' ? undefined : cluster.answer(asked))
+    cluster.data.set('k', 'v')
+    const asking = client.get('k')
+    await waitFor(() => first.asks('get').length > 0, patienceMs, 'the question')
+    cluster.leader = second
+    expect((await asking)?.value).to.equal('v')
+  })
+
+  it('leaves a node that says that it is stopping', async () => {
+    const second = await cluster.add()
+    const client = await connect()
+    first.behaviour = asked => {
+      cluster.leader = second
+      return asked['op'] === 'set' ? refusal('STOPPING') : cluster.answer(asked)
+    }
+    await client.set('k', 'v')
+    expect(second.asks('set')).to.have.length(1)
+  })
+
+  it('asks a busy node again', async () => {
+    const client = await connect()
+    let refusals = 0
+    first.behaviour = asked =>
+      asked['op'] === 'set' && refusals++ < 3 ? refusal('BUSY') : cluster.answer(asked)
+    await client.set('k', 'v')
+    expect(refusals).to.equal(4)
+  })
+
+  it('gives up at the deadline, and says whether the request may have happened', async () => {
+    const client = await connect()
+    first.behaviour = asked =>
+      asked['op'] === 'set' || asked['op'] === 'get' ? undefined : cluster.answer(asked)
+    const write = await failureOf(client.set('k', 'v', { timeoutMs: 50 }))
+    expect(write).to.deep.include({ code: 'OUTCOME_UNKNOWN', definite: false })
+    expect(write.cause).to.deep.include({ code: 'DEADLINE_EXCEEDED' })
+    const read = await failureOf(client.get('k', { timeoutMs: 50 }))
+    expect(read).to.deep.include({ code: 'DEADLINE_EXCEEDED', definite: true })
+  })
+
+  it('reports what the node said last when there is no leader, instead of trying until nobody knows', async () => {
+    const client = await connect({ timeoutMs: 400 })
+    first.behaviour = (asked, socket) => {
+      if (asked['op'] !== 'set') return cluster.answer(asked)
+      const line = JSON.stringify({ id: asked['id'], ...refusal('LEADER_UNAVAILABLE') })
+      setTimeout(() => socket.write(`${line}\n`), 250)
+      return undefined
+    }
+    const error = await failureOf(client.set('k', 'v'))
+    expect(error).to.deep.include({ code: 'LEADER_UNAVAILABLE', definite: true })
+    expect(first.asks('set')).to.have.length(1)
+  })
+
+  it('never says of a write that it did nothing when an earlier attempt may have happened', async () => {
+    const client = await connect({ timeoutMs: 1000 })
+    const answers = [refusal('OUTCOME_UNKNOWN', false), refusal('DISK_FULL')]
+    first.behaviour = asked => (asked['op'] === 'set' ? answers.shift() : cluster.answer(asked))
+    const error = await failureOf(client.set('k', 'v'))
+    expect(error.code).to.equal('OUTCOME_UNKNOWN')
+    expect(error.cause).to.deep.include({ code: 'DISK_FULL' })
+  })
+
+  it('is called off by its signal, before and while it is under way', async () => {
+    const client = await connect()
+    first.behaviour = asked => (asked['op'] === 'set' ? undefined : cluster.answer(asked))
+    const early = await failureOf(client.set('k', 'v', { signal: AbortSignal.abort() }))
+    expect(early).to.deep.include({ code: 'ABORTED', definite: true })
+    const controller = new AbortController()
+    const asking = failureOf(client.set('k', 'v', { signal: controller.signal }))
+    await waitFor(() => first.asks('set').length === 1, patienceMs, 'the write to be sent')
+    controller.abort()
+    expect(await asking).to.deep.include({ code: 'OUTCOME_UNKNOWN', definite: false })
+  })
+
+  it('holds no more requests than its bounds allow', async () => {
+    const client = await connect({ requestsMax: 10, requestBytesMax: 10_000 })
+    first.behaviour = asked => (asked['op'] === 'set' ? undefined : cluster.answer(asked))
+    const waiting = Array.from({ length: 10 }, (_, at) => failureOf(client.set(`k${at}`, 'v')))
+    expect(await failureOf(client.set('k', 'v'))).to.deep.include({ code: 'QUEUE_FULL', definite: true })
+    client.close()
+    for (const error of await Promise.all(waiting)) expect(error.code).to.equal('OUTCOME_UNKNOWN')
+    const other = await connect({ requestBytesMax: 10_000 })
+    const large = failureOf(other.set('k', 'v'.repeat(9000)))
+    expect((await failureOf(other.set('k', 'v'.repeat(2000)))).code).to.equal('QUEUE_FULL')
+    other.close()
+    await large
+  })
+
+  it('sends a node that does not read only as much as fits, and keeps the rest', async () => {
+    const client = await connect({ silenceMs: 60_000, answerWithinMs: 60_000 })
+    for (const socket of first.sockets) socket.pause()
+    const value = 'v'.repeat(1024 * 1024)
+    const sets = Array.from({ length: 40 }, (_, at) => client.set(`k${at}`, value))
+    await waitFor(
+      () => [...first.sockets].some(socket => socket.readableLength > 0),
+      patienceMs,
+      'the node to be sent something',
+    )
+    for (const socket of first.sockets) socket.resume()
+    await Promise.all(sets)
+    expect(cluster.written.map(line => line.split(' ')[1])).to.deep.equal(
+      Array.from({ length: 40 }, (_, at) => `k${at}`),
+    )
+  })
+
+  it('fails at once when every node is away and it was told not to wait, and goes on trying', async () => {
+    const client = await connect({ unreachableAfterMs: 1 })
+    const events = client.events()
+    await first.kill()
+    const error = await failureOf(client.set('k', 'v'))
+    expect(error).to.deep.include({ code: 'UNREACHABLE', definite: true })
+    expect(error.message).to.include(first.address)
+    await first.start()
+    await nextOf(events, 'reconnected')
+    await client.set('k', 'v')
+  })
+
+  it('waits for a node to come back within the deadline otherwise', async () => {
+    const client = await connect()
+    await first.kill()
+    const setting = client.set('k', 'v')
+    await first.start()
+    await setting
+  })
+
+  it('takes an answer that it does not understand for an error, not for a value', async () => {
+    const client = await connect()
+    first.behaviour = asked =>
+      asked['op'] === 'get'
+        ? { key: 'k', value: 7 }
+        : asked['op'] === 'set'
+          ? refusal('NEW_CODE')
+          : cluster.answer(asked)
+    expect((await failureOf(client.get('k'))).code).to.equal('BAD_REPLY')
+    expect(await failureOf(client.set('k', 'v'))).to.deep.include({ code: 'BAD_REPLY', definite: false })
+  })
+
+  it('reads past the line with which a node greets', async () => {
+    first.banner = 'welcome'
+    const client = await connect()
+    await client.set('k', 'v')
+  })
+
+  it('tells a warning once when it becomes true, and once when it no longer is', async () => {
+    const client = await connect()
+    const events = client.events()
+    cluster.warnings = ['too few']
+    expect((await nextOf(events, 'warning')).text).to.equal('too few')
+    const beats = first.asks('heartbeat').length
+    await waitFor(() => first.asks('heartbeat').length > beats + 3, patienceMs, 'more heartbeats')
+    cluster.warnings = []
+    expect(await events.next()).to.deep.equal({
+      done: false,
+      value: { kind: 'warning-over', text: 'too few' },
+    })
+  })
+
+  it('drops events that nobody takes, and says how many', async () => {
+    const client = await connect()
+    const events = client.events({ waitingMax: 2 })
+    await waitFor(() => first.asks('watch').length === 1, patienceMs, 'the client to watch')
+    const watch = first.asks('watch')[0]
+    for (let count = 0; count < 5; count++) {
+      const line = JSON.stringify({ id: watch?.['id'], event: { kind: 'leader', count }, message: 'm' })
+      for (const socket of first.sockets) socket.write(`${line}\n`)
+    }
+    await client.get('k')
+    await waitFor(() => first.asks('heartbeat').length > 3, patienceMs, 'the news to have come')
+    const taken: ClientEvent[] = []
+    for (let count = 0; count < 3; count++) {
+      const { value } = await events.next()
+      if (value !== undefined) taken.push(value)
+    }
+    expect(taken.map(({ kind }) => kind)).to.deep.equal(['cluster', 'cluster', 'missed'])
+    await events.return?.()
+    expect((await events.next()).done).to.equal(true)
+  })
+
+  it('ends its events when it is closed, and fails what is asked then', async () => {
+    const client = await connect()
+    const events = client.events()
+    client.close()
+    expect((await events.next()).done).to.equal(true)
+    expect((await failureOf(client.get('k'))).code).to.equal('CLOSED')
+    expect((await client.events().next()).done).to.equal(true)
+  })
+
+  it('says where a key is kept without asking', async () => {
+    await cluster.add()
+    const client = await connect()
+    const asked = first.asked.length
+    expect(client.placement('k')).to.deep.equal(cluster.nodes.map(({ address }) => address))
+    expect(first.asked.length).to.equal(asked)
+  })
+})
+
+describe('connecting', () => {
+  it('skips a dead address, and a host that does not resolve', async () => {
+    const cluster = new FakeCluster()
+    const node = await cluster.add()
+    const dead = `127.0.0.1:${await freePort()}`
+    const client = await Client.connect([dead, 'no-such-host.invalid:5000', node.address])
+    expect(client.address).to.equal(node.address)
+    client.close()
+    await cluster.close()
+  })
+
+  it('says of each address why nobody could be reached there', async () => {
+    const dead = `127.0.0.1:${await freePort()}`
+    const error = await failureOf(Client.connect(dead, { timeoutMs: 500 }))
+    expect(error.code).to.equal('UNREACHABLE')
+    expect(error.message).to.equal(`No node can be reached: ${dead} (nothing listens there).`)
+  })
+
+  it('refuses what is no address, and options that there are not', async () => {
+    expect((await failureOf(Client.connect('a b'))).code).to.equal('INVALID_ADDRESS')
+    // A misspelled option from a program without types.
+    const wrong = { timeout: 5 } as ClientOptions
+    const error = await Client.connect('127.0.0.1', wrong).catch((thrown: unknown) => thrown)
+    expect(error).to.be.instanceOf(RangeError)
+  })
+
+  it('can be called off', async () => {
+    const dead = `127.0.0.1:${await freePort()}`
+    const error = await failureOf(Client.connect(dead, { signal: AbortSignal.timeout(50) }))
+    expect(error.code).to.equal('ABORTED')
+  })
+})
+
+/** The error of a promise that must fail with one. */
+async function failureOf(promise: Promise<unknown>): Promise<QuorateError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).to.be.instanceOf(QuorateError)
+  // Checked the line above.
+  return error as QuorateError
+}
+
+/** The next event of that kind; others before it are passed over. */
+async function nextOf<Kind extends ClientEvent['kind']>(
+  events: AsyncIterableIterator<ClientEvent, undefined>,
+  kind: Kind,
+): Promise<ClientEvent & { kind: Kind }> {
+  for (;;) {
+    const { value, done } = await events.next()
+    if (done || value === undefined) throw new Error(`the events ended before '${kind}'`)
+    // The kind is what tells the members of the union apart.
+    if (value.kind === kind) return value as ClientEvent & { kind: Kind }
+  }
+}
