@@ -14,7 +14,8 @@ import { parseJson } from '../protocol/json.js'
 import { LineSplitter, LongLine } from '../protocol/lines.js'
 import { Ordering, type Ticket } from '../protocol/ordering.js'
 import { failure, type Response } from '../protocol/request.js'
-import { isHttp, parseText } from '../protocol/text.js'
+import { isHttp } from '../protocol/text.js'
+import type { TextDialect } from '../protocol/text-dialect.js'
 import type { Backend } from './client-backend.js'
 import { answerBytes, type ControlReply, type Exchange, type Form, writeReply } from './client-exchange.js'
 import {
@@ -34,6 +35,8 @@ import { EventQueue } from './client-watch.js'
 export interface ConnectionHost {
   readonly backend: Backend
   readonly lineBytesMax: number
+  /** How lines that are no JSON are read and answered. */
+  readonly text: TextDialect
   /** Gathers the replies of one connection at a time; empty between its uses. */
   readonly writer: ByteWriter
   /** Asks for one call of {@link ClientConnection.turn} after the input that already waits has been read. */
@@ -185,7 +188,7 @@ export class ClientConnection {
       this.#hasSpoken = true
       this.#push({ dialect: 'json', id }, request, line.length)
     } else {
-      const request = parseText(line, this.#host.backend.engine)
+      const request = this.#host.text.parse(line, this.#host.backend.engine)
       if (request === undefined) return
       this.#hasSpoken = true
       this.#push(text, request, line.length)
@@ -262,7 +265,7 @@ export class ClientConnection {
       if (exchange === undefined) break
       this.#requestBytes -= exchange.bytes
       if (exchange.answer !== undefined) this.#answerBytes -= answerBytes(exchange.answer)
-      writeReply(exchange, this.#host.backend.engine, out)
+      writeReply(exchange, this.#host.backend.engine, this.#host.text, out)
       if (exchange.request.kind === 'session' && exchange.request.verb === 'watch')
         this.#watch(exchange.form, out)
       left++

@@ -5,7 +5,7 @@ import type { Engine } from '../protocol/commands.js'
 import type { ControlMessage, JsonId } from '../protocol/json.js'
 import { jsonControlReply, jsonDone, jsonFailure, jsonHelp, jsonReply } from '../protocol/json-reply.js'
 import type { Failure, Response } from '../protocol/request.js'
-import { helpText, watchText, writeTextFailure, writeTextReply } from '../protocol/text-reply.js'
+import type { TextDialect } from '../protocol/text-dialect.js'
 
 /** How a request was said, and therefore how it is to be answered. */
 export type Form = { readonly dialect: 'text' } | { readonly dialect: 'json'; readonly id: JsonId }
@@ -33,20 +33,25 @@ export interface Exchange {
 }
 
 /** Writes the reply to a request that has been answered. */
-export function writeReply({ form, request, answer }: Exchange, engine: Engine, out: ByteWriter): void {
+export function writeReply(
+  { form, request, answer }: Exchange,
+  engine: Engine,
+  text: TextDialect,
+  out: ByteWriter,
+): void {
   const id = form.dialect === 'json' ? form.id : undefined
   const isText = form.dialect === 'text'
   if (request.kind === 'error') {
-    if (isText) writeTextFailure(request, out)
+    if (isText) text.writeFailure(request, out)
     else out.text(jsonFailure(id, request))
   } else if (request.kind === 'session') {
-    if (request.verb === 'help') out.text(isText ? helpText(engine) : jsonHelp(id, engine))
-    else out.text(isText ? watchText : jsonDone(id))
+    if (request.verb === 'help') out.text(isText ? text.help(engine) : jsonHelp(id, engine))
+    else out.text(isText ? text.watch : jsonDone(id))
   } else if (request.kind === 'control') {
     if (answer?.kind === 'control') out.text(jsonControlReply(id, answer.reply))
     else if (answer?.kind === 'error') out.text(jsonFailure(id, answer))
   } else if (answer !== undefined && answer.kind !== 'control') {
-    if (isText) writeTextReply(request, answer, out)
+    if (isText) text.writeReply(request, answer, out)
     else out.text(jsonReply(id, request, answer))
   }
 }

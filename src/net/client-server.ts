@@ -7,6 +7,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { ByteWriter } from '../protocol/byte-writer.js'
 import { errorText } from '../protocol/errors.js'
 import { lineBytesMaxDefault } from '../protocol/lines.js'
+import { quorateText, type TextDialect } from '../protocol/text-dialect.js'
 import type { Backend } from './client-backend.js'
 import { ClientConnection, type ConnectionHost } from './client-connection.js'
 import { connectionsMaxDefault, keepAliveMs, lingerMs, refusedConnectionsMax } from './client-limits.js'
@@ -19,6 +20,8 @@ export interface ClientServerOptions {
   /** The longest line, in bytes without its line ending. */
   readonly lineBytesMax?: number | undefined
   readonly connectionsMax?: number | undefined
+  /** How lines that are no JSON are read and answered; as `quorate` does unless it is said. */
+  readonly text?: TextDialect | undefined
   /** A line that every connection is greeted with. */
   readonly banner?: string | undefined
   /** Told of errors of the listening socket after it began to listen; connections are still served. */
@@ -60,6 +63,7 @@ export async function listenForClients(
 class ClientPort implements ClientServer, ConnectionHost {
   readonly backend: Backend
   readonly lineBytesMax: number
+  readonly text: TextDialect
   readonly writer = new ByteWriter()
   readonly #options: ClientServerOptions
   readonly #connectionsMax: number
@@ -75,6 +79,7 @@ class ClientPort implements ClientServer, ConnectionHost {
     this.backend = backend
     this.#options = options
     this.lineBytesMax = options.lineBytesMax ?? lineBytesMaxDefault
+    this.text = options.text ?? quorateText
     this.#connectionsMax = options.connectionsMax ?? connectionsMaxDefault
     // Half-open, because a client that has said everything still wants its answers.
     const settings = {

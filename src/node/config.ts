@@ -11,6 +11,7 @@ import {
   SettingError,
   type SettingProblem,
   type SettingSources,
+  type SettingTable,
   type SettingValues,
   wantsHelp,
 } from './settings.js'
@@ -19,6 +20,10 @@ import { programVersion } from './version.js'
 /** Everything that a node is told at its start. Addresses are in full `host:port` form. */
 export interface NodeConfig {
   readonly engine: 'raft'
+  /** Which words the client port speaks, and what may be a key. */
+  readonly preset: PresetName
+  /** How many copies of each key the cluster is to keep, where that was said. Every member says the same. */
+  readonly replicationFactor: number | undefined
   /** What both ports listen on: a host name or an IP address, without brackets. */
   readonly listenHost: string
   readonly port: number
@@ -48,6 +53,19 @@ export interface NodeConfig {
   readonly banner: string | undefined
 }
 
+/** The programs that run a node. They differ in their flags, and in what their client port speaks. */
+export type PresetName = 'quorate' | 'warehouse'
+
+/** A program that runs a node. */
+export interface Program {
+  readonly name: PresetName
+  readonly introduction: string
+  /** For the help. */
+  readonly flags: SettingTable
+  /** Reads the settings: those of `quorate`, with other defaults perhaps. */
+  read(sources: SettingSources): Settings
+}
+
 /** What is written to the log: this level and the graver ones. */
 export type LogLevel = Settings['log-level']
 
@@ -70,29 +88,35 @@ export interface ConfigSources extends SettingSources {
 /** An election timeout has to forgive the loss of a heartbeat or two. */
 const heartbeatsPerElectionTimeout = 3
 
-type Settings = SettingValues<typeof flags>
+/** The settings of a node, as its program reads them. */
+export type Settings = SettingValues<typeof flags>
 
 /**
  * Reads and checks the configuration.
  * @throws SettingError
  */
-export function readConfig(sources: ConfigSources): ConfigResult {
-  if (wantsHelp(sources.argv)) return { kind: 'print', text: nodeHelp() }
-  const settings = readSettings(flags, sources)
+export function readConfig(sources: ConfigSources, program: Program = quorateProgram): ConfigResult {
+  const { introduction, name } = program
+  if (wantsHelp(sources.argv)) {
+    return { kind: 'print', text: helpText(introduction, `${name} [flags]`, program.flags) }
+  }
+  const settings = program.read(sources)
   if (settings.version === true) return { kind: 'print', text: programVersion() }
-  refuseWhatIsNotThere(settings)
-  const config = configOf(settings)
+  refuseWhatIsNotThere(settings, program.name)
+  const config = configOf(settings, program.name)
   refuseConflicts(config)
   if ((sources.isFirstStart ?? isMissingOrEmpty)(config.dataDirectory)) refuseFoundingConflicts(config)
   return { kind: 'run', config }
 }
 
-function nodeHelp(): string {
-  const introduction = 'One node of a replicated key-value database that anyone can use with netcat.'
-  return helpText(introduction, 'quorate [flags]', flags)
+const quorateProgram: Program = {
+  name: 'quorate',
+  introduction: 'One node of a replicated key-value database that anyone can use with netcat.',
+  flags,
+  read: sources => readSettings(flags, sources),
 }
 
-function configOf(settings: Settings): NodeConfig {
+function configOf(settings: Settings, preset: PresetName): NodeConfig {
   const peerPort = settings['peer-port'] ?? settings.port + peerPortOffset
   if (peerPort > 65535) {
     refuse(
@@ -104,6 +128,8 @@ function configOf(settings: Settings): NodeConfig {
   const advertised = advertisedAddress(settings)
   return {
     engine: 'raft',
+    preset,
+    replicationFactor: settings['replication-factor'],
     listenHost: settings.host,
     port: settings.port,
     peerPort,
@@ -150,11 +176,15 @@ export function isEveryAddress(host: string): boolean {
   return /^(::ffff:)?[0.:]+$/.test(host)
 }
 
-function refuseWhatIsNotThere(settings: Settings): void {
+function refuseWhatIsNotThere(settings: Settings, preset: PresetName): void {
+  if (preset === 'warehouse' && settings.engine === 'ring') {
+    const advice = 'Start it with --engine raft: every instance then keeps a copy of everything.'
+    refuse('not-available', '--engine', `--engine ring is not available in this version. ${advice}`)
+  }
   const wanted =
     settings.engine === 'ring'
       ? '--engine ring'
-      : settings['replication-factor'] !== undefined
+      : settings['replication-factor'] !== undefined && preset === 'quorate'
         ? '--replication-factor'
         : settings.evict === true
           ? '--evict'

@@ -24,6 +24,8 @@ export interface Introduction {
   readonly cluster: ClusterId | undefined
   /** The list of `--cluster`, while it is forming. */
   readonly nodes: readonly string[]
+  /** The replication factor it was started with, where it was told one. */
+  readonly replicationFactor: number | undefined
   /** How it knows the asked address, if it knows it: which identity the member at that address has. */
   readonly knownAs: string | undefined
 }
@@ -37,7 +39,7 @@ export function plainIntroduction(introduction: Introduction): Record<string, un
 
 /** Reads an answer to `hello`; undefined if it is none. */
 export function readIntroduction(plain: Readonly<Record<string, unknown>>): Introduction | undefined {
-  const { protocol, standing, cluster, nodes, knownAs } = plain
+  const { protocol, standing, cluster, nodes, knownAs, replicationFactor } = plain
   const member = readMember(plain)
   if (typeof protocol !== 'number' || member === undefined || !isStanding(standing)) return undefined
   return {
@@ -46,6 +48,7 @@ export function readIntroduction(plain: Readonly<Record<string, unknown>>): Intr
     standing,
     cluster: readClusterId(cluster),
     nodes: Array.isArray(nodes) ? nodes.map(String) : [],
+    replicationFactor: typeof replicationFactor === 'number' ? replicationFactor : undefined,
     knownAs: typeof knownAs === 'string' ? knownAs : undefined,
   }
 }

@@ -24,6 +24,7 @@ import { formCluster } from './formation.js'
 import type { ConsensusHost, HostEvents } from './host.js'
 import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
 import { type Logger, logClusterEvent } from './logger.js'
+import { type Preset, presetOf } from './warehouse.js'
 
 /** The world of a node; real-world.ts gives the real one. */
 export interface NodeWorld {
@@ -58,6 +59,7 @@ const drainMs = 2000
 export class QuorateNode implements Backend {
   readonly engine = 'raft'
   readonly #config: NodeConfig
+  readonly #preset: Preset
   readonly #world: NodeWorld
   readonly #watchers = new Set<(event: ClusterEvent) => void>()
   readonly #onEnd: (ending: Ending) => void
@@ -72,6 +74,7 @@ export class QuorateNode implements Backend {
 
   private constructor(config: NodeConfig, world: NodeWorld, onEnd: (ending: Ending) => void) {
     this.#config = config
+    this.#preset = presetOf(config)
     this.#world = world
     this.#onEnd = onEnd
     const kept = world.loadIdentity()
@@ -105,13 +108,29 @@ export class QuorateNode implements Backend {
     this.#world.log.info({}, 'stopped')
   }
 
-  submit(request: Request, done: (response: Response) => void): () => void {
+  submit(asked: Request, answer: (response: Response) => void): () => void {
+    const request = this.#preset.check(asked)
+    if ('kind' in request) {
+      answer(request)
+      return nothing
+    }
+    const done = request.op === 'status' ? this.#decorated(answer) : answer
     const refusal = this.#refusal()
     if (this.#host !== undefined && refusal === undefined) return this.#host.request(request, done)
     // Whoever waits to belong to a cluster can at least say so.
     const isWaiting = request.op === 'status' && (refusal === undefined || refusal === notYet)
     done(isWaiting ? { kind: 'status', status: statusAlone } : (refusal ?? notYet))
     return nothing
+  }
+
+  /** Passes the state of the cluster on as the preset shows it. */
+  #decorated(done: (response: Response) => void): (response: Response) => void {
+    return response =>
+      done(
+        response.kind === 'status'
+          ? { kind: 'status', status: this.#preset.decorate(response.status) }
+          : response,
+      )
   }
 
   administer(request: AdminRequest, done: (response: Response) => void): () => void {
@@ -176,7 +195,8 @@ export class QuorateNode implements Backend {
     }
     const { listenHost: host, port, lineBytesMax, connectionsMax, banner } = this.#config
     try {
-      this.#server = await listenForClients(this, { host, port, lineBytesMax, connectionsMax, banner })
+      const { text } = this.#preset
+      this.#server = await listenForClients(this, { host, port, lineBytesMax, connectionsMax, banner, text })
     } catch (error) {
       this.#host?.seal(failure('STOPPING'))
       await this.#host?.close()
@@ -304,6 +324,7 @@ export class QuorateNode implements Backend {
       standing: this.#toldStanding(),
       cluster: 'cluster' in standing ? standing.cluster : undefined,
       nodes: standing.kind === 'forming' ? standing.nodes : [],
+      replicationFactor: this.#config.replicationFactor,
       knownAs: members.find(member => member.address === asker)?.id,
     }
     return plainIntroduction(introduction)
@@ -415,6 +436,7 @@ export class QuorateNode implements Backend {
       self: this.#self,
       cluster: standing.cluster,
       members: host.configuration.members,
+      replicationFactor: this.#config.replicationFactor,
     }
     return adopt(adopter, address)
   }

@@ -1,7 +1,7 @@
 /** The life of a node's process, from its flags to its exit code. */
 import { ListenError } from '../net/listen.js'
 import { openDataDirectory } from '../storage/data-directory.js'
-import { type NodeConfig, readConfig } from './config.js'
+import { type NodeConfig, type Program, readConfig } from './config.js'
 import { createLogger } from './logger.js'
 import { QuorateNode } from './node.js'
 import { realWorld } from './real-world.js'
@@ -11,15 +11,23 @@ import { onStop, type StopReason } from './signals.js'
 /** Exit codes: ended as asked; failed; called with settings that cannot be. */
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const
 
-/** Runs a node until it is told to stop or must; returns the exit code, having said what went wrong. */
-export async function runNode(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/**
+ * Runs a node until it is told to stop or must; returns the exit code, having said what went wrong. As `quorate`
+ * unless another program is given.
+ */
+export async function runNode(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  program?: Program,
+): Promise<number> {
+  const name = program?.name ?? 'quorate'
   try {
-    const result = readConfig({ argv, env })
+    const result = readConfig({ argv, env }, program)
     if (result.kind === 'run') return await run(result.config)
     console.log(result.text)
     return exitCodes.ok
   } catch (error) {
-    console.error(`quorate: ${explain(error)}`)
+    console.error(`${name}: ${explain(error)}`)
     return error instanceof SettingError ? exitCodes.usage : exitCodes.failed
   }
 }
@@ -33,6 +41,8 @@ async function run(config: NodeConfig): Promise<number> {
     return await new Promise((resolve, reject) => {
       const started = QuorateNode.start(config, realWorld(config, directory, log), ending => {
         log.fatal({}, ending.reason)
+        // The log may be a file for machines; why a program ended is for people.
+        if (config.preset === 'warehouse') console.error(`warehouse: ${ending.reason}`)
         resolve(ending.exitCode)
       })
       started

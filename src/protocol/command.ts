@@ -42,12 +42,14 @@ export interface KeysCommand {
   readonly request: RequestOf<'keys'>
 }
 
-/** The state of the cluster; `heartbeat` shows less of it. */
+/** The state of the cluster; `heartbeat` shows less of it, and `nodes` only where things are. */
 export interface StatusCommand {
   readonly kind: 'read'
-  readonly verb: 'status' | 'heartbeat'
+  readonly verb: 'status' | 'heartbeat' | 'nodes'
   readonly request: RequestOf<'status'>
   readonly verbose: boolean
+  /** Of `nodes`: where this key is kept, instead of all nodes. */
+  readonly key?: string
 }
 
 /** A change of members or of the leader. */

@@ -62,6 +62,11 @@ export const errors = {
     definite: true,
     advice: 'Use another separator within the key, `:` or `/` for example.',
   },
+  KEY_NOT_UUID4: {
+    text: 'Key is not a proper UUID4.',
+    definite: true,
+    advice: 'Keys of a Warehouse 13 are UUIDs of version 4, in either case.',
+  },
   INVALID_ADDRESS: {
     text: "Invalid address '{address}'. Write <host> or <host>:<port>.",
     definite: true,

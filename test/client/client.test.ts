@@ -235,6 +235,7 @@ describe('a client', () => {
     const client = await connect({ unreachableAfterMs: 1 })
     const events = client.events()
     await first.kill()
+    await nextOf(events, 'disconnected')
     const error = await failureOf(client.set('k', 'v'))
     expect(error).to.deep.include({ code: 'UNREACHABLE', definite: true })
     expect(error.message).to.include(first.address)

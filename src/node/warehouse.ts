@@ -1,0 +1,91 @@
+/**
+ * Warehouse 13 is a preset over the same node: keys are UUIDs of version 4, the client port speaks its words, and a
+ * replication factor belongs to the cluster.
+ */
+import { validate, version } from 'uuid'
+import type { ClusterStatus, Request } from '../protocol/request.js'
+import { type Failure, failure } from '../protocol/request.js'
+import { quorateText, type TextDialect } from '../protocol/text-dialect.js'
+import { type KeyRule, warehouseText } from '../protocol/warehouse.js'
+import type { NodeConfig, Program } from './config.js'
+import { flags } from './flags.js'
+import { readSettings, type SettingTable } from './settings.js'
+
+/** The settings of `warehouse`: those of a node, with the defaults of a document store. */
+const warehouseFlags = {
+  ...flags,
+  port: { ...flags.port, default: '8765', reason: 'The port that its client asks for first.' },
+  engine: {
+    ...flags.engine,
+    default: 'ring',
+    reason: 'A warehouse is to be open as long as one instance lives.',
+  },
+  'replication-factor': {
+    ...flags['replication-factor'],
+    default: '2',
+    defaultShown: '2',
+    reason: 'Two copies outlive the loss of one.',
+    summary:
+      'Copies of each entry, the same for all instances (raft: fewer instances than that are warned of)',
+  },
+} as const satisfies SettingTable
+
+/** The program `warehouse`. */
+export const warehouseProgram: Program = {
+  name: 'warehouse',
+  introduction: 'One instance of the Warehouse 13 database: documents under UUID4 keys.',
+  flags: warehouseFlags,
+  read: sources => readSettings(warehouseFlags, sources),
+}
+
+/** What a preset changes in the answers of a node. */
+export interface Preset {
+  /** The dialect of the client port. */
+  readonly text: TextDialect
+  /** The request with its key in the form in which it is kept, or why it is refused; for every dialect. */
+  check<Checked extends Request>(request: Checked): Checked | Failure
+  /** What the cluster's state looks like to clients. */
+  decorate(status: ClusterStatus): ClusterStatus
+}
+
+/** The preset of a node. */
+export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
+  if (preset === 'quorate') {
+    return { text: quorateText, check: request => request, decorate: status => status }
+  }
+  return {
+    text: warehouseText(uuid4Rule),
+    check: request => {
+      if (!('key' in request)) return request
+      const key = uuid4Rule(request.key)
+      return typeof key === 'string' ? { ...request, key } : key
+    },
+    decorate: status => warehouseStatus(status, replicationFactor ?? 1),
+  }
+}
+
+/** A key is a UUID of version 4 and the usual variant; it is kept in lower case, so that either case finds it. */
+export const uuid4Rule: KeyRule = key =>
+  validate(key) && version(key) === 4 ? key.toLowerCase() : failure('KEY_NOT_UUID4')
+
+/** Clients are warned of one thing: that there are not enough instances for the copies that were asked for. */
+function warehouseStatus(status: ClusterStatus, replicationFactor: number): ClusterStatus {
+  const size = status.members.filter(({ active }) => active).length
+  // A node that belongs to no cluster yet cannot know.
+  const isSmall = status.members.length > 0 && size < replicationFactor
+  const warning = `cluster size (${size}) is smaller than a replication factor (${replicationFactor})!`
+  return { ...status, replicationFactor, warnings: isSmall ? [warning] : [] }
+}
+
+/** Why nodes with these replication factors cannot be of one cluster; undefined if they can. */
+export function replicationMismatch(
+  cluster: number | undefined,
+  node: number | undefined,
+): string | undefined {
+  if (cluster === node) return undefined
+  const shown = (factor: number | undefined): string => (factor === undefined ? 'none' : String(factor))
+  return (
+    `the replication factor of the cluster is ${shown(cluster)}, that of this node is ${shown(node)}. ` +
+    'Start it with the same one.'
+  )
+}
