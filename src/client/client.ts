@@ -117,6 +117,11 @@ export class Client {
     return this.#link.latest?.leader
   }
 
+  /** What is wrong with the cluster, as last heard. */
+  get warnings(): readonly string[] {
+    return this.#link.latest?.warnings ?? []
+  }
+
   /** Reads a value; undefined if the key is not there. */
   async get(key: string, options: RequestOptions = {}): Promise<Entry | undefined> {
     try {

@@ -26,7 +26,7 @@ export interface SearchParts {
 }
 
 /** How long living nodes may take to name a leader; an election takes one to two seconds. */
-const leaderWaitMs = 4000
+const leaderWaitMs = 3000
 /** How often they are asked meanwhile. */
 const askAgainMs = 50
 /** Candidates that are tried at the same time, and the pause before the next one is tried beside a slow one. */

@@ -186,7 +186,9 @@ export function helpText(introduction: string, usage: string, table: SettingTabl
   const closing =
     `Each flag is also an environment variable (--data-dir: ${environmentName('data-dir')}) and, where there is ` +
     '--config, a key of that file ("data-dir"). A flag wins over the environment, the environment over the file.'
-  return [introduction, '', `Usage: ${usage}`, '', ...lines, '', ...wrap(closing, helpWidth)].join('\n')
+  const isFlagsOnly = Object.values(table).every(row => row.only === 'flag')
+  const end = isFlagsOnly ? [] : ['', ...wrap(closing, helpWidth)]
+  return [introduction, '', `Usage: ${usage}`, '', ...lines, ...end].join('\n')
 }
 
 function flagShown(name: string, row: SettingRow<unknown>): string {

@@ -95,7 +95,11 @@ export function eventText(event: ClusterEvent): string | undefined {
 }
 
 /** What is wrong with the cluster, in a sentence; undefined if nothing is. */
-export function statusWarning(status: ClusterStatus): string | undefined {
+export function statusWarning(status: {
+  readonly engine: ClusterStatus['engine']
+  readonly leader: string | undefined
+  readonly members: readonly Pick<MemberStatus, 'address' | 'inSync'>[]
+}): string | undefined {
   if (status.engine === 'raft' && status.leader === undefined) return 'no leader.'
   const lagging = status.members
     .filter(member => !member.inSync)
