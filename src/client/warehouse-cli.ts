@@ -8,7 +8,7 @@ import { Client } from './client.js'
 import { QuorateError } from './errors.js'
 import type { ClientEvent } from './events.js'
 import { Prompt } from './prompt.js'
-import { type Answer, knownNodes, WarehouseSession } from './warehouse-session.js'
+import { type Answer, isExit, knownNodes, WarehouseSession } from './warehouse-session.js'
 
 /** What the program was told. Times in milliseconds. */
 export interface WarehouseCliOptions {
@@ -23,7 +23,9 @@ export interface WarehouseCliOptions {
 
 /** How long all known instances may be out of reach before a request is given up. */
 const unreachableAfterMs = 2000
-/** Lines that may wait while an earlier one is carried out. */
+/** Lines of a pipe that are carried out at a time. */
+const underWayMax = 64
+/** Typed lines that may wait while an earlier one is carried out. */
 const linesWaitingMax = 1000
 
 /** Exit codes: all went well; something did not; Ctrl-C, as shells count it. */
@@ -55,34 +57,46 @@ export async function runWarehouseCli(options: WarehouseCliOptions): Promise<num
   }
 }
 
-/** Answers on standard output and nothing else there; what happens meanwhile is told on standard error. */
+/**
+ * Answers on standard output, in the order of the lines, and nothing else there; what happens meanwhile is told on
+ * standard error. A number of lines are under way at a time.
+ */
 async function fromPipe(client: Client, { isJson }: WarehouseCliOptions): Promise<number> {
   const session = new WarehouseSession(client)
-  const lines = new LineSplitter()
   let isWell = true
   for (const warning of client.warnings) process.stderr.write(`WARNING: ${warning}\n`)
   void tellNews(client, text => process.stderr.write(`${text}\n`))
 
-  /** Whether to go on. */
-  async function carryOut(line: Buffer | LongLine): Promise<boolean> {
-    const answer = line instanceof LongLine ? tooLong : await session.carryOut(line)
-    if (answer === 'exit') return false
-    if (answer === undefined) return true
+  async function tell(answering: ReturnType<WarehouseSession['carryOut']>): Promise<void> {
+    const answer = await answering
+    if (answer === undefined || answer === 'exit') return
     isWell &&= answer.isWell
     await write(`${shown(answer, isJson)}\n`)
-    return true
   }
 
-  for await (const chunk of process.stdin) {
+  /** Each settles once its line, and so every line before it, is answered. */
+  const told: Promise<void>[] = []
+  for await (const line of linesOf(process.stdin)) {
+    if (!(line instanceof LongLine) && isExit(line)) break
+    const answering = line instanceof LongLine ? Promise.resolve(tooLong) : session.carryOut(line)
+    const before = told.at(-1)
+    told.push(before === undefined ? tell(answering) : before.then(() => tell(answering)))
+    if (told.length >= underWayMax) await told.shift()
+  }
+  await told.at(-1)
+  return isWell ? exitCodes.ok : exitCodes.failed
+}
+
+/** The lines of a stream of bytes, also a last one without an ending. */
+async function* linesOf(input: AsyncIterable<unknown>): AsyncGenerator<Buffer | LongLine> {
+  const lines = new LineSplitter()
+  for await (const chunk of input) {
     // Without an encoding, a stream of bytes gives bytes.
     lines.push(chunk as Buffer)
-    for (let line = lines.next(); line !== undefined; line = lines.next()) {
-      if (!(await carryOut(line))) return isWell ? exitCodes.ok : exitCodes.failed
-    }
+    for (let line = lines.next(); line !== undefined; line = lines.next()) yield line
   }
   const last = lines.end()
-  if (last !== undefined) await carryOut(last)
-  return isWell ? exitCodes.ok : exitCodes.failed
+  if (last !== undefined) yield last
 }
 
 /** A prompt, answers, and whatever happens in between. */

@@ -40,6 +40,8 @@ const keysRememberedMax = 1000
 export class WarehouseSession {
   readonly #client: Client
   readonly #keys = new Set<string>()
+  /** The last line under way for a key. */
+  readonly #underWay = new Map<string, Promise<unknown>>()
 
   constructor(client: Client) {
     this.#client = client
@@ -47,16 +49,34 @@ export class WarehouseSession {
 
   /**
    * Carries out one line (without its ending). Undefined for one with nothing in it, `exit` for the end; fails never.
-   * Whoever aborts the signal gets an answer that says whether a write may have happened.
+   * Lines may be given before earlier ones are answered: those of one key wait for each other, so that repeating one
+   * of them cannot change their order. Whoever aborts the signal gets an answer that says whether a write may have
+   * happened.
    */
   async carryOut(line: Buffer, signal?: AbortSignal): Promise<Answer | 'exit' | undefined> {
     const said = readWarehouseLine(line, uuid4Rule)
     if (said === undefined) return undefined
     if ('kind' in said) return failed(warehouseErrorText(said.code, 'read'), said.code, true)
     if (said.word === 'EXIT') return 'exit'
-    if (said.key !== '') this.#remember(said.key)
+    const options = signal === undefined ? {} : { signal }
+    return said.key === '' ? this.#answerOrError(said, options) : this.#inTurn(said, options)
+  }
+
+  async #inTurn(said: WarehouseLine, options: { signal?: AbortSignal }): Promise<Answer> {
+    const { key } = said
+    this.#remember(key)
+    const answering = Promise.resolve(this.#underWay.get(key)).then(() => this.#answerOrError(said, options))
+    this.#underWay.set(key, answering)
     try {
-      return await this.#answer(said, signal === undefined ? {} : { signal })
+      return await answering
+    } finally {
+      if (this.#underWay.get(key) === answering) this.#underWay.delete(key)
+    }
+  }
+
+  async #answerOrError(said: WarehouseLine, options: { signal?: AbortSignal }): Promise<Answer> {
+    try {
+      return await this.#answer(said, options)
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error
       return errorAnswer(error, said.word)
@@ -121,6 +141,12 @@ export class WarehouseSession {
     const [oldest] = this.#keys
     if (this.#keys.size > keysRememberedMax && oldest !== undefined) this.#keys.delete(oldest)
   }
+}
+
+/** Whether a line says that the session is to end. */
+export function isExit(line: Buffer): boolean {
+  const said = readWarehouseLine(line, uuid4Rule)
+  return said !== undefined && 'word' in said && said.word === 'EXIT'
 }
 
 /** `Known nodes:` and a line each. */

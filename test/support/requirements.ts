@@ -12,6 +12,8 @@ const requirements = {
   nc: { isThere: () => outputOf('nc', ['-h']).includes('OpenBSD'), get: 'package netcat-openbsd' },
   ncat: { isThere: () => outputOf('ncat', ['--version']).includes('Ncat'), get: 'package ncat' },
   socat: { isThere: () => outputOf('socat', ['-V']).includes('socat'), get: 'package socat' },
+  /** A terminal that a program can type at and read. */
+  tmux: { isThere: () => outputOf('tmux', ['-V']).startsWith('tmux'), get: 'package tmux' },
   /** Network namespaces, made with `ip` (package iproute2), which takes root. */
   netns: { isThere: canMakeNamespaces, get: 'root, package iproute2 and a kernel with namespaces' },
   /** A small disk in memory, mounted where only some processes see it (package util-linux), which takes root. */

@@ -1,0 +1,142 @@
+/** A session of warehouse-cli in a real terminal, against three real instances that are killed one by one. */
+import { expect } from 'chai'
+import { programPath, stopAll, temporaryDirectory } from '../support/processes.js'
+import { requires } from '../support/requirements.js'
+import { closeTerminals, Terminal } from '../support/tmux.js'
+import { startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
+
+const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
+const comb = `'{"name": "Chapayev's Mustache comb"}'`
+
+/** What is typed, and what is answered. */
+const session: readonly (readonly [typed: string, answer: string])[] = [
+  [`SET 12345 ${comb}`, 'Error: Key is not a proper UUID4'],
+  [`SET ${key} ${comb}`, 'Created (2 replicas)'],
+  [`GET ${key}`, comb],
+  [`DELETE ${key}`, 'Deleted (2 replicas)'],
+  [`GET ${key}`, 'Not found'],
+]
+
+describe('warehouse-cli in a terminal', () => {
+  let instances: WarehouseInstance[]
+  let terminal: Terminal
+  let historyFile: string
+
+  before(async function () {
+    requires(this, 'tmux')
+    instances = await startWarehouse(3, ['--engine=raft', '--request-timeout=2s'])
+    historyFile = `${temporaryDirectory()}/history`
+  })
+  after(async function () {
+    closeTerminals()
+    await stopAll.call(this)
+  })
+
+  function open(instance: WarehouseInstance | undefined): Terminal {
+    if (instance === undefined) throw new Error('there are three instances')
+    const place = ['-H', '127.0.0.1', '-P', String(instance.port)]
+    const settings = ['--history', historyFile, '--timeout', '3500ms']
+    return new Terminal([process.execPath, programPath('warehouse-cli'), ...place, ...settings])
+  }
+
+  it('shows the session to the letter', async () => {
+    terminal = open(instances[0])
+    let shown = [
+      `Connected to a database of Warehouse 13 at ${instances[0]?.address}`,
+      'Known nodes:',
+      ...instances.map(({ address }) => address),
+    ].join('\n')
+    await terminal.waitForScreen(screen => screen === `${shown}\n>`, `${shown}\n>`)
+    for (const [typed, answer] of session) {
+      terminal.enter(typed)
+      shown = `${shown}\n> ${typed}\n${answer}`
+      await terminal.waitForScreen(screen => screen === `${shown}\n>`, `${shown}\n>`)
+    }
+  })
+
+  it('goes to another instance when its own is killed, says so above what is being typed, and keeps that', async () => {
+    const start = terminal.screen().replace(/\n>$/, '')
+    terminal.type(`GET ${key}`)
+    await terminal.waitForEnd(`\n> GET ${key}`)
+    const killedAtMs = performance.now()
+    await instances[0]?.kill()
+    const screen = await terminal.waitForScreen(
+      shown => shown.includes('Reconnected') && shown.endsWith(`\n> GET ${key}`),
+      'the reconnection, and the line that was being typed',
+    )
+    console.log(`      reconnected after ${(performance.now() - killedAtMs).toFixed(0)} ms`)
+    const survivors = instances.slice(1).map(({ address }) => address)
+    const [, port] = /Reconnected to a database of Warehouse 13 at 127\.0\.0\.1:(\d+)/.exec(screen) ?? []
+    expect(survivors).to.include(`127.0.0.1:${port}`)
+    expect(screen).to.equal(
+      `${start}\nReconnected to a database of Warehouse 13 at 127.0.0.1:${port}\n` +
+        `Known nodes:\n${survivors.join('\n')}\n> GET ${key}`,
+    )
+    terminal.press('Enter')
+    await terminal.waitForEnd(`> GET ${key}\nNot found\n>`)
+  })
+
+  it('completes words and keys, and has a history that outlives it', async () => {
+    terminal.type('sta')
+    terminal.press('Tab')
+    await terminal.waitForEnd('\n> STATUS')
+    terminal.press('C-c')
+    await terminal.waitForEnd('Not found\n>')
+    terminal.type('GET 0d5')
+    terminal.press('Tab')
+    await terminal.waitForEnd(`\n> GET ${key}`)
+    terminal.press('C-c')
+    await terminal.waitForEnd('Not found\n>')
+    const other = open(instances[1])
+    await other.waitForScreen(screen => screen.endsWith('\n>'), 'a prompt')
+    other.press('Up')
+    await other.waitForEnd(`\n> GET ${key}`)
+    other.press('C-c')
+    await other.waitForEnd('\n>')
+    other.press('C-d')
+    await other.waitForEnd('exit code 0')
+    other.close()
+  })
+
+  it('says below a majority that nothing was written, and how few are left', async () => {
+    const leader = await instances[1]?.waitForLeader()
+    const [here, there] = instances.slice(1)
+    const dying = here?.address === leader ? here : there
+    const last = dying === here ? there : here
+    const shownBefore = terminal.screen().replace(/\n>$/, '')
+    const start = shownBefore.split('Reconnected').length
+    await dying?.kill()
+    const warning = 'WARNING: cluster size (1) is smaller than a replication factor (2)!'
+    await terminal.waitForEnd(`${warning}\n>`)
+    // The client was with the leader, so it had to move.
+    const screen = terminal.screen()
+    expect(screen.split('Reconnected').length).to.equal(start + 1)
+    expect(screen).to.equal(
+      `${shownBefore}\nReconnected to a database of Warehouse 13 at ${last?.address}\n` +
+        `Known nodes:\n${last?.address}\n${warning}\n>`,
+    )
+    terminal.enter(`SET ${key} value`)
+    await terminal.waitForEnd(`> SET ${key} value\nError: no majority, nothing was written\n>`)
+    terminal.enter(`GET ${key}`)
+    await terminal.waitForEnd(`> GET ${key}\nError: no majority, nothing was read\n>`)
+  })
+
+  it('fails to write and read when every instance is dead, and goes on when one is back', async () => {
+    for (const instance of instances) if (instance.isRunning) await instance.kill()
+    terminal.enter(`SET ${key} value`)
+    await terminal.waitForEnd(`> SET ${key} value\nFailed to write an entry\n>`)
+    terminal.enter(`GET ${key}`)
+    await terminal.waitForEnd(`> GET ${key}\nFailed to read an entry\n>`)
+    for (const instance of instances) instance.launch()
+    const nodes = instances.map(({ address }) => address)
+    for (const instance of instances) await instance.waitForNodes(nodes)
+    await terminal.waitForScreen(
+      screen => /Failed to read an entry\nReconnected/.test(screen),
+      'a reconnection',
+    )
+    terminal.enter(`SET ${key} value`)
+    await terminal.waitForEnd(`> SET ${key} value\nCreated (2 replicas)\n>`)
+    terminal.enter('EXIT')
+    await terminal.waitForEnd('exit code 0')
+  })
+})
