@@ -1,4 +1,6 @@
 /** A session of warehouse-cli in a real terminal, against three real instances that are killed one by one. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { programPath, stopAll, temporaryDirectory } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
@@ -6,16 +8,16 @@ import { closeTerminals, Terminal } from '../support/tmux.js'
 import { startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
-const comb = `'{"name": "Chapayev's Mustache comb"}'`
+/** The addresses of the page, in the order in which the instances join. */
+const addressesShown = ['127.0.0.1:8765', '127.0.0.1:9876', '127.0.0.1:8697']
 
-/** What is typed, and what is answered. */
-const session: readonly (readonly [typed: string, answer: string])[] = [
-  [`SET 12345 ${comb}`, 'Error: Key is not a proper UUID4'],
-  [`SET ${key} ${comb}`, 'Created (2 replicas)'],
-  [`GET ${key}`, comb],
-  [`DELETE ${key}`, 'Deleted (2 replicas)'],
-  [`GET ${key}`, 'Not found'],
-]
+/** The session that docs/warehouse.md shows, without the command that begins it; its prompts are bare `>`. */
+function sessionShown(): string {
+  const page = readFileSync(fileURLToPath(new URL('../../../docs/warehouse.md', import.meta.url)), 'utf8')
+  const [, block] = /<!-- transcript: session -->\n```\n\$ warehouse-cli .*\n([\s\S]*?)\n```/.exec(page) ?? []
+  if (block === undefined) throw new Error('the page shows no session')
+  return block
+}
 
 describe('warehouse-cli in a terminal', () => {
   let instances: WarehouseInstance[]
@@ -41,17 +43,19 @@ describe('warehouse-cli in a terminal', () => {
 
   it('shows the session to the letter', async () => {
     terminal = open(instances[0])
-    let shown = [
-      `Connected to a database of Warehouse 13 at ${instances[0]?.address}`,
-      'Known nodes:',
-      ...instances.map(({ address }) => address),
-    ].join('\n')
-    await terminal.waitForScreen(screen => screen === `${shown}\n>`, `${shown}\n>`)
-    for (const [typed, answer] of session) {
-      terminal.enter(typed)
-      shown = `${shown}\n> ${typed}\n${answer}`
-      await terminal.waitForScreen(screen => screen === `${shown}\n>`, `${shown}\n>`)
+    const session = instances.reduce(
+      (text, { address }, at) => text.replaceAll(addressesShown[at] ?? '', address),
+      sessionShown(),
+    )
+    // What is typed, each with what the screen shows before it.
+    const typed = [...session.matchAll(/^> (.*)$/gm)].map(({ 1: line = '', index }) => ({ line, index }))
+    expect(typed.map(({ line }) => line.split(' ')[0])).to.deep.equal(['SET', 'SET', 'GET', 'DELETE', 'GET'])
+    for (const { line, index } of typed) {
+      const before = `${session.slice(0, index)}>`
+      await terminal.waitForScreen(screen => screen === before, before)
+      terminal.enter(line)
     }
+    await terminal.waitForScreen(screen => screen === session, session)
   })
 
   it('goes to another instance when its own is killed, says so above what is being typed, and keeps that', async () => {
