@@ -53,7 +53,7 @@ export class VersionLoad {
         this.#client.send(`${JSON.stringify({ id: sent, op: 'set', key: this.#keyOf(sent), value: 'x' })}\n`)
       }
       const reply = await this.#client.line('the answer to a set').catch((error: Error) => error.message)
-      const [, id, version] = /^\{"id":(\d+),"ok":true,"version":(\d+)\}$/.exec(reply) ?? []
+      const [, id, version] = /^\{"id":(\d+),"ok":true,"version":(\d+)[,}]/.exec(reply) ?? []
       if (version === undefined) this.#failed.push(reply)
       else this.#written.set(this.#keyOf(Number(id)), Number(version))
     }

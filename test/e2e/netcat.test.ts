@@ -80,7 +80,7 @@ describe('netcat', () => {
       const json = '{"id":1,"op":"set","key":"lines","value":"two\\nlines"}'
       const printed = await run('nc', kinds.nc(node), `${json}\nget lines\nget --raw lines`)
       expect(printed).to.match(
-        /^\{"id":1,"ok":true,"version":\d+\}\nERROR: Value is not one line of text \(9 bytes\)\. Use get --raw\.\nlines -> 9 bytes\ntwo\nlines\n$/,
+        /^\{"id":1,"ok":true,"version":\d+,"existed":false,"copies":1\}\nERROR: Value is not one line of text \(9 bytes\)\. Use get --raw\.\nlines -> 9 bytes\ntwo\nlines\n$/,
       )
     })
   })

@@ -6,6 +6,7 @@ import { type ConfigSources, type NodeConfig, readConfig } from '../../src/node/
 import { flags } from '../../src/node/flags.js'
 import { nearest } from '../../src/node/nearest.js'
 import { SettingError } from '../../src/node/settings.js'
+import { warehouseProgram } from '../../src/node/warehouse.js'
 
 /** A configuration from words as somebody types them, on an empty data directory. */
 function configOf(words: string, sources: Partial<ConfigSources> = {}): NodeConfig {
@@ -46,10 +47,45 @@ function file(contents: unknown): Partial<ConfigSources> {
   }
 }
 
+/** What `warehouse` makes of these words. */
+function warehouseConfigOf(words: string): NodeConfig {
+  const result = readConfig(sourcesOf(words, {}), warehouseProgram)
+  if (result.kind === 'print') throw new Error(`${words} prints: ${result.text}`)
+  return result.config
+}
+
+describe('the configuration of a warehouse', () => {
+  it('is that of a node, with another port and a replication factor', () => {
+    const { port, address, replicationFactor, preset } = warehouseConfigOf('--engine raft')
+    expect({ port, address, replicationFactor, preset }).to.deep.equal({
+      port: 8765,
+      address: '127.0.0.1:8765',
+      replicationFactor: 2,
+      preset: 'warehouse',
+    })
+    expect(warehouseConfigOf('--engine raft --replication-factor 3').replicationFactor).to.equal(3)
+  })
+
+  it('says that the ring engine, its default, is not there', () => {
+    for (const words of ['', '--engine ring']) {
+      expect(() => warehouseConfigOf(words)).to.throw(SettingError, '--engine ring is not available')
+    }
+  })
+
+  it('has a help of its own', () => {
+    const result = readConfig(sourcesOf('--help', {}), warehouseProgram)
+    expect(result.kind === 'print' && result.text).to.match(
+      /^One instance .*\n\nUsage: warehouse \[flags\]\n/,
+    )
+  })
+})
+
 describe('configuration', () => {
   it('has a default for everything that a node by itself needs', () => {
     expect(configOf('')).to.deep.equal({
       engine: 'raft',
+      preset: 'quorate',
+      replicationFactor: undefined,
       listenHost: '127.0.0.1',
       port: 5000,
       peerPort: 6000,
