@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { programPath, stopAll, temporaryDirectory } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
-import { closeTerminals, Terminal } from '../support/tmux.js'
+import { closeTerminals, Terminal, terminalWidth } from '../support/tmux.js'
 import { startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
@@ -60,12 +60,14 @@ describe('warehouse-cli in a terminal', () => {
 
   it('goes to another instance when its own is killed, says so above what is being typed, and keeps that', async () => {
     const start = terminal.screen().replace(/\n>$/, '')
-    terminal.type(`GET ${key}`)
-    await terminal.waitForEnd(`\n> GET ${key}`)
+    const line = `SET ${key} ${'a line that is longer than the terminal is wide '.repeat(3)}end`
+    const shownLine = wrapped(`> ${line}`)
+    terminal.type(line)
+    await terminal.waitForEnd(`\n${shownLine}`)
     const killedAtMs = performance.now()
     await instances[0]?.kill()
     const screen = await terminal.waitForScreen(
-      shown => shown.includes('Reconnected') && shown.endsWith(`\n> GET ${key}`),
+      shown => shown.includes('Reconnected') && shown.endsWith(`\n${shownLine}`),
       'the reconnection, and the line that was being typed',
     )
     console.log(`      reconnected after ${(performance.now() - killedAtMs).toFixed(0)} ms`)
@@ -74,10 +76,12 @@ describe('warehouse-cli in a terminal', () => {
     expect(survivors).to.include(`127.0.0.1:${port}`)
     expect(screen).to.equal(
       `${start}\nReconnected to a database of Warehouse 13 at 127.0.0.1:${port}\n` +
-        `Known nodes:\n${survivors.join('\n')}\n> GET ${key}`,
+        `Known nodes:\n${survivors.join('\n')}\n${shownLine}`,
     )
     terminal.press('Enter')
-    await terminal.waitForEnd(`> GET ${key}\nNot found\n>`)
+    await terminal.waitForEnd(`\n${shownLine}\nCreated (2 replicas)\n>`)
+    terminal.enter(`DELETE ${key}`)
+    await terminal.waitForEnd(`> DELETE ${key}\nDeleted (2 replicas)\n>`)
   })
 
   it('completes words and keys, and has a history that outlives it', async () => {
@@ -85,16 +89,16 @@ describe('warehouse-cli in a terminal', () => {
     terminal.press('Tab')
     await terminal.waitForEnd('\n> STATUS')
     terminal.press('C-c')
-    await terminal.waitForEnd('Not found\n>')
+    await terminal.waitForEnd('Deleted (2 replicas)\n>')
     terminal.type('GET 0d5')
     terminal.press('Tab')
     await terminal.waitForEnd(`\n> GET ${key}`)
     terminal.press('C-c')
-    await terminal.waitForEnd('Not found\n>')
+    await terminal.waitForEnd('Deleted (2 replicas)\n>')
     const other = open(instances[1])
     await other.waitForScreen(screen => screen.endsWith('\n>'), 'a prompt')
     other.press('Up')
-    await other.waitForEnd(`\n> GET ${key}`)
+    await other.waitForEnd(`\n> DELETE ${key}`)
     other.press('C-c')
     await other.waitForEnd('\n>')
     other.press('C-d')
@@ -144,3 +148,9 @@ describe('warehouse-cli in a terminal', () => {
     await terminal.waitForEnd('exit code 0')
   })
 })
+
+/** A line as the terminal shows it that is too narrow for it. */
+function wrapped(line: string): string {
+  const rows = line.match(new RegExp(`.{1,${terminalWidth}}`, 'g')) ?? []
+  return rows.map(row => row.trimEnd()).join('\n')
+}

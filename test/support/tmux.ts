@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { temporaryDirectory } from './processes.js'
 import { waitFor } from './wait-for.js'
 
-const width = 120
+/** Characters in a row. */
+export const terminalWidth = 120
 const height = 60
 const screenDeadlineMs = 20_000
 
@@ -23,7 +24,7 @@ export class Terminal {
   constructor(words: readonly string[]) {
     this.#socket = join(temporaryDirectory(), 'tmux')
     const command = words.map(word => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
-    const size = ['-x', String(width), '-y', String(height)]
+    const size = ['-x', String(terminalWidth), '-y', String(height)]
     this.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, `${command}; echo "exit code $?"; exec cat`)
     terminals.add(this)
   }

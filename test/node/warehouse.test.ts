@@ -1,0 +1,103 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { logIndex, nodeId, term } from '../../src/base/ids.js'
+import { readConfig } from '../../src/node/config.js'
+import { type Preset, presetOf, replicationMismatch, warehouseProgram } from '../../src/node/warehouse.js'
+import { type ClusterStatus, failure } from '../../src/protocol/request.js'
+
+const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
+
+function preset(program?: typeof warehouseProgram): Preset {
+  const result = readConfig({ argv: ['--engine=raft'], env: {}, isFirstStart: () => true }, program)
+  if (result.kind !== 'run') throw new Error('it was not asked to print')
+  return presetOf(result.config)
+}
+
+/** Members, the first few of which are heard. */
+function statusOf(members: number, active: number): ClusterStatus {
+  return {
+    engine: 'raft',
+    leader: undefined,
+    canLose: 0,
+    members: Array.from({ length: members }, (_, at) => ({
+      id: nodeId(String(at)),
+      address: `a:${at}`,
+      role: 'follower' as const,
+      active: at < active,
+      inSync: false,
+      term: term(1),
+      lastIndex: logIndex(0),
+      appliedIndex: logIndex(0),
+      lag: 0,
+      lastHeardMs: 0,
+    })),
+  }
+}
+
+describe('the preset of a warehouse', () => {
+  const warehouse = preset(warehouseProgram)
+  const get = (typed: string) => warehouse.check({ op: 'get', key: typed, local: false })
+
+  it('takes every UUID of version 4, in either case, and keeps it in lower case', () => {
+    fc.assert(
+      fc.property(fc.uuid({ version: 4 }), fc.boolean(), (uuid, isUpper) => {
+        const typed = isUpper ? uuid.toUpperCase() : uuid
+        expect(get(typed)).to.deep.equal({ op: 'get', key: uuid.toLowerCase(), local: false })
+      }),
+    )
+  })
+
+  it('refuses UUIDs of other versions and variants, and what is no UUID', () => {
+    fc.assert(
+      fc.property(fc.uuid({ version: [1, 2, 3, 5, 6, 7, 8] }), uuid => {
+        expect(get(uuid)).to.deep.equal(failure('KEY_NOT_UUID4'))
+      }),
+    )
+    for (const typed of [
+      '12345',
+      '',
+      `${key} `,
+      `{${key}}`,
+      `${key}0`,
+      key.replaceAll('-', ''),
+      key.replace('a657', 'c657'),
+      key.replace('a657', '7657'),
+      '00000000-0000-0000-0000-000000000000',
+      'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    ]) {
+      expect(get(typed), typed).to.deep.equal(failure('KEY_NOT_UUID4'))
+    }
+  })
+
+  it('checks the keys of writes, and lets pass what has none', () => {
+    const value = Buffer.from('v')
+    expect(warehouse.check({ op: 'set', key: 'k', value })).to.deep.equal(failure('KEY_NOT_UUID4'))
+    expect(warehouse.check({ op: 'delete', key: key.toUpperCase() })).to.deep.equal({ op: 'delete', key })
+    expect(warehouse.check({ op: 'status' })).to.deep.equal({ op: 'status' })
+  })
+
+  it('warns of fewer living instances than copies, and of nothing else', () => {
+    const warning = 'cluster size (1) is smaller than a replication factor (2)!'
+    expect(warehouse.decorate(statusOf(3, 1))).to.deep.include({ replicationFactor: 2, warnings: [warning] })
+    expect(warehouse.decorate(statusOf(3, 2))).to.deep.include({ warnings: [] })
+    // One that belongs to no cluster yet.
+    expect(warehouse.decorate(statusOf(0, 0))).to.deep.include({ warnings: [] })
+  })
+
+  it('says both numbers where replication factors differ', () => {
+    expect(replicationMismatch(2, 2)).to.equal(undefined)
+    expect(replicationMismatch(undefined, undefined)).to.equal(undefined)
+    expect(replicationMismatch(2, 3)).to.match(/is 2, .* is 3\./)
+    expect(replicationMismatch(2, undefined)).to.match(/is 2, .* is none\./)
+  })
+})
+
+describe('the preset of a plain node', () => {
+  it('changes nothing', () => {
+    const plain = preset()
+    const request = { op: 'get', key: 'Any Key', local: false } as const
+    expect(plain.check(request)).to.equal(request)
+    const status = statusOf(3, 1)
+    expect(plain.decorate(status)).to.equal(status)
+  })
+})
