@@ -53,7 +53,7 @@ export interface EventsOptions {
 /**
  * See the head of this file. Requests may be made without awaiting those before them; they take effect in the order
  * in which they were made, unless one is refused for the moment (`BUSY`, `LEADER_UNAVAILABLE`) and repeated. Every method that asks the
- * cluster fails with a {@link QuorateError} and nothing else.
+ * cluster fails with a {@link QuorateError}, or with a `RangeError` for a `timeoutMs` that makes no sense.
  */
 export class Client {
   readonly #streams = new Set<EventStream>()

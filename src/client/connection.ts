@@ -31,6 +31,12 @@ export interface ConnectionEvents {
   onNews?(fields: Fields): void
 }
 
+interface Question {
+  readonly done: (outcome: Outcome) => void
+  /** Length of its line. */
+  readonly bytes: number
+}
+
 /** The longest line that is taken from a node: room for the largest value a node may be set to take. */
 const lineBytesMax = 256 * 1024 * 1024
 /** Bytes handed to the socket and not taken by the system, beyond which no more is sent. */
@@ -45,7 +51,7 @@ export class Connection {
   readonly #events: ConnectionEvents
   readonly #socket: Socket
   readonly #lines = new LineSplitter(lineBytesMax)
-  readonly #questions = new Map<number, (outcome: Outcome) => void>()
+  readonly #questions = new Map<number, Question>()
   readonly #connecting: NodeJS.Timeout
   #nextId = 1
   #state: 'connecting' | 'open' | 'closed' = 'connecting'
@@ -98,8 +104,14 @@ export class Connection {
   /** Asks; `done` is called once, never before this returns. The connection must be open. */
   ask(fields: Fields, done: (outcome: Outcome) => void): void {
     const id = this.#nextId++
-    this.#questions.set(id, done)
-    this.#socket.write(`${JSON.stringify({ id, ...fields })}\n`)
+    const line = JSON.stringify({ id, ...fields })
+    this.#questions.set(id, { done, bytes: Buffer.byteLength(line) })
+    // What is asked in one turn of the loop leaves in one write.
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork()
+      process.nextTick(() => this.#socket.uncork())
+    }
+    this.#socket.write(`${line}\n`)
   }
 
   /** Ends it at once. Open questions are answered with the loss. */
@@ -110,7 +122,7 @@ export class Connection {
     this.#socket.destroy()
     const questions = [...this.#questions.values()]
     this.#questions.clear()
-    for (const done of questions) done({ kind: 'lost', reason })
+    for (const { done } of questions) done({ kind: 'lost', reason })
     this.#events.onClosed(reason)
   }
 
@@ -143,14 +155,21 @@ export class Connection {
       this.#wasGreeted = true
       return
     }
-    const { id } = fields
-    const done = typeof id === 'number' ? this.#questions.get(id) : undefined
-    if (typeof id !== 'number' || done === undefined) {
+    const id = fields['id'] === null ? this.#tooLong(fields) : fields['id']
+    const question = typeof id === 'number' ? this.#questions.get(id) : undefined
+    if (typeof id !== 'number' || question === undefined) {
       this.#events.onNews?.(fields)
       return
     }
     this.#questions.delete(id)
-    done({ kind: 'answer', fields })
+    question.done({ kind: 'answer', fields })
+  }
+
+  /** The node cannot read the number of a question that is too long for it; it is the first that is. */
+  #tooLong({ code, details }: Fields): number | undefined {
+    if (code !== 'LINE_TOO_LONG' || typeof details !== 'object' || details === null) return undefined
+    const limit = 'limit' in details ? Number(details.limit) : Number.NaN
+    return [...this.#questions].find(([, { bytes }]) => bytes > limit)?.[0]
   }
 }
 

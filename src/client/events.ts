@@ -21,7 +21,7 @@ export type ClientEvent =
   | { readonly kind: 'warning' | 'warning-over'; readonly text: string }
   /** What the node tells those who watch the cluster, as it says it. */
   | { readonly kind: 'cluster'; readonly event: Fields; readonly message: string }
-  /** So many events were dropped here, because they were not taken in time. */
+  /** So many events were dropped, here or by the node, because they were not taken in time. */
   | { readonly kind: 'missed'; readonly count: number }
 
 /** How many events wait for one program at most, unless it says otherwise. */

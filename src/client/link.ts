@@ -257,7 +257,8 @@ export class Link {
   }
 
   #onNews(fields: Readonly<Record<string, unknown>>): void {
-    const { event, message } = fields
+    const { event, message, missedEvents } = fields
+    if (typeof missedEvents === 'number') this.#tell({ kind: 'missed', count: missedEvents })
     if (typeof event !== 'object' || event === null) return
     // An object of JSON; whoever is told looks at its fields.
     this.#tell({ kind: 'cluster', event: event as Record<string, unknown>, message: String(message ?? '') })
@@ -268,6 +269,7 @@ export class Link {
     const mayMove = this.#options.followLeader && performance.now() >= this.#stayUntilMs
     const isMoving = this.#moving !== undefined || this.#arrival !== undefined
     if (leader === undefined || leader === this.address || !mayMove || isMoving) return
+    if (this.requests.isAdministering) return
     const { connectTimeoutMs, silenceMs, heartbeatIntervalMs } = this.#options
     const stay = (): void => {
       this.#moving = undefined

@@ -184,6 +184,11 @@ export class Requests {
     return [...this.#tasks].some(task => task.isUnderWay && task.kind !== 'admin' && task.sentAtMs < sinceMs)
   }
 
+  /** Whether a change of the cluster is under way, which may take long and cannot be repeated. */
+  get isAdministering(): boolean {
+    return [...this.#tasks].some(task => task.kind === 'admin' && task.isUnderWay)
+  }
+
   /** Gives up everything that waits for a connection. */
   failWaiting(error: QuorateError): void {
     for (const task of this.#waiting.splice(0)) this.#giveUp(task, error)

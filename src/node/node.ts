@@ -227,6 +227,7 @@ export class QuorateNode implements Backend {
       const formed = formCluster({
         ...common,
         nodes: standing.nodes,
+        replicationFactor: this.#config.replicationFactor,
         isForming: isStill('forming'),
         clusterBegun: () => (this.#standing.kind === 'forming' ? this.#standing.cluster : undefined),
         beginCluster: () => this.#beginCluster(standing.nodes),

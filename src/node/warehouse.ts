@@ -77,7 +77,10 @@ function warehouseStatus(status: ClusterStatus, replicationFactor: number): Clus
   return { ...status, replicationFactor, warnings: isSmall ? [warning] : [] }
 }
 
-/** Why nodes with these replication factors cannot be of one cluster; undefined if they can. */
+/**
+ * Why a node with the second replication factor cannot be of one cluster with those that have the first; undefined
+ * if it can.
+ */
 export function replicationMismatch(
   cluster: number | undefined,
   node: number | undefined,

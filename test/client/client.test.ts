@@ -264,6 +264,38 @@ describe('a client', () => {
     expect(await failureOf(client.set('k', 'v'))).to.deep.include({ code: 'BAD_REPLY', definite: false })
   })
 
+  it('learns that a line was too long for the node, which cannot say whose line it was', async () => {
+    const client = await connect()
+    first.behaviour = asked =>
+      String(asked['value']).length > 1000
+        ? { ...refusal('LINE_TOO_LONG', true, { limit: 1000 }), id: null }
+        : cluster.answer(asked)
+    const small = client.set('small', 'v')
+    const large = failureOf(client.set('large', 'v'.repeat(1001)))
+    expect(await large).to.deep.include({ code: 'LINE_TOO_LONG', definite: true })
+    await small
+  })
+
+  it('stays with its node while a change of the cluster is under way there', async () => {
+    const second = await cluster.add()
+    const client = await connect()
+    let finish: () => void = () => {}
+    first.behaviour = (asked, socket) => {
+      if (asked['op'] !== 'add-node') return cluster.answer(asked)
+      finish = () => socket.write(`${JSON.stringify({ id: asked['id'], ok: true })}\n`)
+      return undefined
+    }
+    const adding = client.addNode('127.0.0.1:1')
+    await waitFor(() => first.asks('add-node').length === 1, patienceMs, 'the change to be asked for')
+    cluster.leader = second
+    const beats = first.asks('heartbeat').length
+    await waitFor(() => first.asks('heartbeat').length > beats + 3, patienceMs, 'more heartbeats')
+    expect(client.address).to.equal(first.address)
+    finish()
+    await adding
+    await waitFor(() => client.address === second.address, patienceMs, 'the client to follow the leader')
+  })
+
   it('reads past the line with which a node greets', async () => {
     first.banner = 'welcome'
     const client = await connect()

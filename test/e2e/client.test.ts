@@ -33,6 +33,12 @@ describe('The client library', () => {
     expect(client.placement('k')).to.deep.equal(client.nodes)
   })
 
+  it('says at once that a value is too long for the nodes', async () => {
+    const error = await client.set('large', 'v'.repeat(2 * 1024 * 1024)).catch((thrown: unknown) => thrown)
+    expect(error).to.be.instanceOf(QuorateError)
+    expect(error).to.deep.include({ code: 'LINE_TOO_LONG', definite: true })
+  })
+
   for (const [what, end, comeBack] of [
     ['killed', (node: TestNode) => node.kill(), (node: TestNode) => node.start()],
     ['stopped', (node: TestNode) => node.stop(), (node: TestNode) => node.start()],

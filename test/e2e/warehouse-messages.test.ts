@@ -103,6 +103,36 @@ describe('An instance of a warehouse', () => {
     expect(await instance.ask('NODES')).to.equal(instance.address)
   })
 
+  it('forms no cluster with one that was given another replication factor', async () => {
+    const ports = [await freePortPair(), await freePortPair()].map(({ port }) => port)
+    const list = `--cluster=${ports.map(port => `127.0.0.1:${port}`).join(',')}`
+    const both = ports.map((port, at) =>
+      new WarehouseInstance(port, [raft, list, `--replication-factor=${at + 2}`]).launch(),
+    )
+    // One says it; the other may find it gone by then, and wait.
+    const ended = await Promise.race(both.map(async one => [await one.waitForExit(), one.output] as const))
+    expect(ended[0]).to.deep.include({ code: 1 })
+    expect(ended[1]).to.match(/the replication factor of the cluster is [23], that of this node is [32]\./)
+    await Promise.all(both.map(one => one.kill()))
+  })
+
+  it('waits for another that waits for it, and says so', async () => {
+    const [first, second] = [await freePortPair(), await freePortPair()].map(({ port }) => port)
+    const pairs = [
+      [first, second],
+      [second, first],
+    ] as const
+    const both = pairs.map(([port, other]) => {
+      const place = [`--port=${port}`, `--data-dir=${instance.dataDirectory}-${port}`]
+      return startProgram('warehouse', [raft, ...place, `--join=127.0.0.1:${other}`])
+    })
+    for (const [at, one] of both.entries()) {
+      const other = pairs[at]?.[1]
+      await one.waitForOutput(`waiting for 127.0.0.1:${other} (This node is not a member of a cluster yet.)`)
+    }
+    for (const one of both) expect(await one.stop()).to.deep.include({ code: 0 })
+  })
+
   it('says that its port is in use, and ends with exit code 1', async () => {
     const { peerPort } = await freePortPair()
     const place = [
