@@ -51,7 +51,8 @@ export async function runWarehouseCli(options: WarehouseCliOptions): Promise<num
   // Whoever reads the answers may have read enough.
   process.stdout.on('error', () => process.exit(exitCodes.failed))
   try {
-    return await (process.stdin.isTTY ? atTerminal(client, options) : fromPipe(client, options))
+    const isInteractive = process.stdin.isTTY && process.stdout.isTTY
+    return await (isInteractive ? atTerminal(client, options) : fromPipe(client, options))
   } finally {
     client.close()
   }
@@ -101,9 +102,9 @@ async function* linesOf(input: AsyncIterable<unknown>): AsyncGenerator<Buffer | 
 
 /** A prompt, answers, and whatever happens in between. */
 function atTerminal(client: Client, { isJson, historyFile }: WarehouseCliOptions): Promise<number> {
-  // Both are terminals, or at least the input is: then the output draws what a terminal would understand.
+  // Both are terminals, as was asked before.
   const { stdin, stdout } = process as { stdin: ReadStream; stdout: WriteStream }
-  const paint = stdout.isTTY && !process.env['NO_COLOR'] ? inColour : (text: string) => text
+  const paint = !process.env['NO_COLOR'] ? inColour : (text: string) => text
   const session = new WarehouseSession(client)
   const waiting: string[] = []
   let underWay: AbortController | undefined

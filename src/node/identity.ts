@@ -23,6 +23,8 @@ export type Standing =
 export interface Identity {
   readonly node: NodeId
   readonly standing: Standing
+  /** The replication factor it was first started with, where it was told one. */
+  readonly replicationFactor?: number | undefined
 }
 
 /**
@@ -48,11 +50,12 @@ export function plainIdentity(identity: Identity): unknown {
 /** Reads {@link plainIdentity}; undefined if it is anything else. */
 export function readIdentity(plain: unknown): Identity | undefined {
   if (typeof plain !== 'object' || plain === null) return undefined
-  const { format, node, standing } = plain as Record<string, unknown>
+  const { format, node, standing, replicationFactor: factor } = plain as Record<string, unknown>
   if (format !== 1 || typeof node !== 'string' || !validate(node)) return undefined
   if (typeof standing !== 'object' || standing === null) return undefined
   const read = readStanding(standing as Record<string, unknown>)
-  return read && { node: nodeId(node), standing: read }
+  const replicationFactor = typeof factor === 'number' ? factor : undefined
+  return read && { node: nodeId(node), standing: read, replicationFactor }
 }
 
 function readStanding({ kind, nodes, cluster }: Record<string, unknown>): Standing | undefined {

@@ -24,7 +24,7 @@ import { formCluster } from './formation.js'
 import type { ConsensusHost, HostEvents } from './host.js'
 import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
 import { type Logger, logClusterEvent } from './logger.js'
-import { type Preset, presetOf } from './warehouse.js'
+import { type Preset, presetOf, replicationMismatch } from './warehouse.js'
 
 /** The world of a node; real-world.ts gives the real one. */
 export interface NodeWorld {
@@ -80,7 +80,11 @@ export class QuorateNode implements Backend {
     const kept = world.loadIdentity()
     this.#identity = kept ?? this.#firstIdentity()
     // Only once: a node starts on a full disk, too, where it can still read.
-    if (kept === undefined) world.storeIdentity(this.#identity)
+    if (kept === undefined) this.#stand(this.#identity)
+    else if (kept.replicationFactor !== config.replicationFactor) {
+      const mismatch = replicationMismatch(kept.replicationFactor, config.replicationFactor)
+      throw new Error(`this data directory belongs to another cluster: ${mismatch}`)
+    }
   }
 
   /**
@@ -272,8 +276,9 @@ export class QuorateNode implements Backend {
   }
 
   #stand(identity: Identity): void {
-    this.#world.storeIdentity(identity)
-    this.#identity = identity
+    const kept = { ...identity, replicationFactor: this.#config.replicationFactor }
+    this.#world.storeIdentity(kept)
+    this.#identity = kept
   }
 
   async #openHost(cluster: ClusterId): Promise<void> {

@@ -103,6 +103,17 @@ describe('An instance of a warehouse', () => {
     expect(await instance.ask('NODES')).to.equal(instance.address)
   })
 
+  it('does not start again with another replication factor', async () => {
+    const { port, peerPort } = await freePortPair()
+    const place = [`--port=${port}`, `--peer-port=${peerPort}`, `--data-dir=${instance.dataDirectory}-again`]
+    const first = startProgram('warehouse', [raft, ...place])
+    await first.waitForOutput('"msg":"ready"')
+    await first.stop()
+    const again = startProgram('warehouse', [raft, ...place, '--replication-factor=3'])
+    expect(await again.waitForExit()).to.deep.include({ code: 1 })
+    expect(again.output).to.include('the replication factor of the cluster is 2, that of this node is 3.')
+  })
+
   it('forms no cluster with one that was given another replication factor', async () => {
     const ports = [await freePortPair(), await freePortPair()].map(({ port }) => port)
     const list = `--cluster=${ports.map(port => `127.0.0.1:${port}`).join(',')}`

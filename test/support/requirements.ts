@@ -1,6 +1,6 @@
 /**
  * Things of the machine that a test needs and a machine may lack. A test that lacks one is skipped with a line
- * that says so; where QUORATE_TEST_REQUIRE names it (`nc,ncat,socat,netns`), as the check-in run does, it fails
+ * that says so; where QUORATE_TEST_REQUIRE names it (`nc,ncat,socat,netns,tmux`), as the check-in run does, it fails
  * instead, so that nothing is skipped there unnoticed.
  */
 import { spawnSync } from 'node:child_process'
