@@ -7,7 +7,7 @@ import type { ClusterId, Member } from '../base/ids.js'
 import { type Failure, failure } from '../protocol/request.js'
 import { readMember } from './control.js'
 import { type Ask, meet, whyNoAnswer } from './conversation.js'
-import { replicationMismatch } from './warehouse.js'
+import { type Likeness, whyUnlike } from './warehouse.js'
 
 /** The cluster as an adopting member knows it. */
 export interface Adopter {
@@ -15,7 +15,7 @@ export interface Adopter {
   readonly self: Member
   readonly cluster: ClusterId
   readonly members: readonly Member[]
-  readonly replicationFactor: number | undefined
+  readonly likeness: Likeness
 }
 
 /** Has the node at `address` promise itself to the cluster; a failure says why it cannot be added. */
@@ -33,7 +33,7 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
   if (adopter.members.some(member => member.id === introduction.member.id)) {
     return failure('NODE_EXISTS', { node: address })
   }
-  const mismatch = replicationMismatch(adopter.replicationFactor, introduction.replicationFactor)
+  const mismatch = whyUnlike(adopter.likeness, introduction)
   if (mismatch !== undefined) return refused(address, mismatch)
   const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
   if (told.kind === 'refused') return refused(address, told.message)

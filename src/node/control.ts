@@ -4,6 +4,7 @@
  */
 import { validate } from 'uuid'
 import { type ClusterId, clusterId, type Member, nodeId } from '../base/ids.js'
+import type { PresetName } from './config.js'
 
 /** Where a node stands, as it tells others. */
 export type ToldStanding =
@@ -24,6 +25,8 @@ export interface Introduction {
   readonly cluster: ClusterId | undefined
   /** The list of `--cluster`, while it is forming. */
   readonly nodes: readonly string[]
+  /** Which program it is. */
+  readonly preset: PresetName
   /** The replication factor it was started with, where it was told one. */
   readonly replicationFactor: number | undefined
   /** How it knows the asked address, if it knows it: which identity the member at that address has. */
@@ -39,7 +42,7 @@ export function plainIntroduction(introduction: Introduction): Record<string, un
 
 /** Reads an answer to `hello`; undefined if it is none. */
 export function readIntroduction(plain: Readonly<Record<string, unknown>>): Introduction | undefined {
-  const { protocol, standing, cluster, nodes, knownAs, replicationFactor } = plain
+  const { protocol, standing, cluster, nodes, knownAs, preset, replicationFactor } = plain
   const member = readMember(plain)
   if (typeof protocol !== 'number' || member === undefined || !isStanding(standing)) return undefined
   return {
@@ -48,6 +51,7 @@ export function readIntroduction(plain: Readonly<Record<string, unknown>>): Intr
     standing,
     cluster: readClusterId(cluster),
     nodes: Array.isArray(nodes) ? nodes.map(String) : [],
+    preset: preset === 'warehouse' ? preset : 'quorate',
     replicationFactor: typeof replicationFactor === 'number' ? replicationFactor : undefined,
     knownAs: typeof knownAs === 'string' ? knownAs : undefined,
   }

@@ -10,13 +10,13 @@
 import type { ClusterId, Member } from '../base/ids.js'
 import { readMember } from './control.js'
 import { type Ask, type Met, meet } from './conversation.js'
-import { replicationMismatch } from './warehouse.js'
+import { type Likeness, whyUnlike } from './warehouse.js'
 
 /** What a forming node does in its own place. */
 export interface FormationHost {
   readonly self: Member
   readonly nodes: readonly string[]
-  readonly replicationFactor: number | undefined
+  readonly likeness: Likeness
   readonly ask: Ask
   /** False once the node stands elsewhere (it promised itself, or it stops). */
   isForming(): boolean
@@ -71,9 +71,9 @@ async function gatherPromises(host: FormationHost, others: readonly string[]): P
 /** Why a listed node makes it impossible to form the cluster, if it does. */
 function whyNever(host: FormationHost, address: string, met: Met): string | undefined {
   if (met.kind === 'unreachable') return undefined
-  const { standing, cluster, knownAs, replicationFactor } = met.introduction
-  const mismatch = replicationMismatch(replicationFactor, host.replicationFactor)
-  if (mismatch !== undefined) return `${address} cannot form a cluster with this node: ${mismatch}`
+  const { standing, cluster, knownAs } = met.introduction
+  const mismatch = whyUnlike(met.introduction, host.likeness)
+  if (mismatch !== undefined) return `This node does not fit to ${address}: ${mismatch}`
   const isOurs = standing === 'promised' && (!leads(host) || cluster === host.clusterBegun())
   if (standing === 'forming' || standing === 'joining' || standing === 'pristine' || isOurs) return undefined
   const me = host.self.address

@@ -5,6 +5,7 @@
  */
 import { v4 as uuid, validate } from 'uuid'
 import { type ClusterId, clusterId, type NodeId, nodeId } from '../base/ids.js'
+import type { PresetName } from './config.js'
 
 /** Where a node stands between its first start and its removal. */
 export type Standing =
@@ -23,8 +24,14 @@ export type Standing =
 export interface Identity {
   readonly node: NodeId
   readonly standing: Standing
-  /** The replication factor it was first started with, where it was told one. */
-  readonly replicationFactor?: number | undefined
+}
+
+/** An identity with what the node must be started as to go on with it. */
+export interface KeptIdentity extends Identity {
+  /** Which program it is. */
+  readonly preset: PresetName
+  /** The replication factor it was last started with, where it was told one. */
+  readonly replicationFactor: number | undefined
 }
 
 /**
@@ -43,19 +50,26 @@ export function newClusterId(): ClusterId {
 }
 
 /** The plain form that is kept on the disk. */
-export function plainIdentity(identity: Identity): unknown {
+export function plainIdentity(identity: KeptIdentity): unknown {
   return { format: 1, ...identity }
 }
 
 /** Reads {@link plainIdentity}; undefined if it is anything else. */
-export function readIdentity(plain: unknown): Identity | undefined {
+export function readIdentity(plain: unknown): KeptIdentity | undefined {
   if (typeof plain !== 'object' || plain === null) return undefined
-  const { format, node, standing, replicationFactor: factor } = plain as Record<string, unknown>
+  const {
+    format,
+    node,
+    standing,
+    preset: program,
+    replicationFactor: factor,
+  } = plain as Record<string, unknown>
   if (format !== 1 || typeof node !== 'string' || !validate(node)) return undefined
   if (typeof standing !== 'object' || standing === null) return undefined
   const read = readStanding(standing as Record<string, unknown>)
   const replicationFactor = typeof factor === 'number' ? factor : undefined
-  return read && { node: nodeId(node), standing: read, replicationFactor }
+  const preset = program === 'warehouse' ? program : 'quorate'
+  return read && { node: nodeId(node), standing: read, preset, replicationFactor }
 }
 
 function readStanding({ kind, nodes, cluster }: Record<string, unknown>): Standing | undefined {

@@ -22,18 +22,18 @@ import { plainIntroduction, readClusterId, type ToldStanding } from './control.j
 import type { Ask } from './conversation.js'
 import { formCluster } from './formation.js'
 import type { ConsensusHost, HostEvents } from './host.js'
-import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
+import { type Identity, type KeptIdentity, newClusterId, newNodeId, type Standing } from './identity.js'
 import { type Logger, logClusterEvent } from './logger.js'
-import { type Preset, presetOf, replicationMismatch } from './warehouse.js'
+import { type Preset, presetOf, whyUnlike } from './warehouse.js'
 
 /** The world of a node; real-world.ts gives the real one. */
 export interface NodeWorld {
   readonly clock: Clock
   readonly ask: Ask
   /** The identity kept in the data directory, if there is one. */
-  loadIdentity(): Identity | undefined
+  loadIdentity(): KeptIdentity | undefined
   /** Keeps the identity, durably, before it returns. */
-  storeIdentity(identity: Identity): void
+  storeIdentity(identity: KeptIdentity): void
   /** Opens what belongs to an identity and begins to run. */
   openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<ConsensusHost>
   /** Writes the first entry of a new cluster of these members, in the place of whatever was there. */
@@ -81,9 +81,9 @@ export class QuorateNode implements Backend {
     this.#identity = kept ?? this.#firstIdentity()
     // Only once: a node starts on a full disk, too, where it can still read.
     if (kept === undefined) this.#stand(this.#identity)
-    else if (kept.replicationFactor !== config.replicationFactor) {
-      const mismatch = replicationMismatch(kept.replicationFactor, config.replicationFactor)
-      throw new Error(`this data directory belongs to another cluster: ${mismatch}`)
+    else {
+      const mismatch = whyUnlike(kept, config)
+      if (mismatch !== undefined) throw new Error(`this node does not fit to its data directory: ${mismatch}`)
     }
   }
 
@@ -231,7 +231,7 @@ export class QuorateNode implements Backend {
       const formed = formCluster({
         ...common,
         nodes: standing.nodes,
-        replicationFactor: this.#config.replicationFactor,
+        likeness: this.#config,
         isForming: isStill('forming'),
         clusterBegun: () => (this.#standing.kind === 'forming' ? this.#standing.cluster : undefined),
         beginCluster: () => this.#beginCluster(standing.nodes),
@@ -276,9 +276,9 @@ export class QuorateNode implements Backend {
   }
 
   #stand(identity: Identity): void {
-    const kept = { ...identity, replicationFactor: this.#config.replicationFactor }
-    this.#world.storeIdentity(kept)
-    this.#identity = kept
+    const { preset, replicationFactor } = this.#config
+    this.#world.storeIdentity({ ...identity, preset, replicationFactor })
+    this.#identity = identity
   }
 
   async #openHost(cluster: ClusterId): Promise<void> {
@@ -330,6 +330,7 @@ export class QuorateNode implements Backend {
       standing: this.#toldStanding(),
       cluster: 'cluster' in standing ? standing.cluster : undefined,
       nodes: standing.kind === 'forming' ? standing.nodes : [],
+      preset: this.#config.preset,
       replicationFactor: this.#config.replicationFactor,
       knownAs: members.find(member => member.address === asker)?.id,
     }
@@ -442,7 +443,7 @@ export class QuorateNode implements Backend {
       self: this.#self,
       cluster: standing.cluster,
       members: host.configuration.members,
-      replicationFactor: this.#config.replicationFactor,
+      likeness: this.#config,
     }
     return adopt(adopter, address)
   }

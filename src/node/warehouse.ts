@@ -3,11 +3,12 @@
  * replication factor belongs to the cluster.
  */
 import { validate, version } from 'uuid'
+import { unreachable } from '../base/assert.js'
 import type { ClusterStatus, Request } from '../protocol/request.js'
 import { type Failure, failure } from '../protocol/request.js'
 import { quorateText, type TextDialect } from '../protocol/text-dialect.js'
 import { type KeyRule, warehouseText } from '../protocol/warehouse.js'
-import type { NodeConfig, Program } from './config.js'
+import type { NodeConfig, PresetName, Program } from './config.js'
 import { flags } from './flags.js'
 import { readSettings, type SettingTable } from './settings.js'
 
@@ -56,8 +57,9 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
   return {
     text: warehouseText(uuid4Rule),
     check: request => {
-      if (!('key' in request)) return request
-      const key = uuid4Rule(request.key)
+      const typed = keyOf(request)
+      if (typed === undefined) return request
+      const key = uuid4Rule(typed)
       return typeof key === 'string' ? { ...request, key } : key
     },
     decorate: status => warehouseStatus(status, replicationFactor ?? 1),
@@ -68,6 +70,28 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
 export const uuid4Rule: KeyRule = key =>
   validate(key) && version(key) === 4 ? key.toLowerCase() : failure('KEY_NOT_UUID4')
 
+/** The key that a request names, if it names one. Each new kind of request has to be thought of here. */
+function keyOf(request: Request): string | undefined {
+  switch (request.op) {
+    case 'get':
+    case 'put':
+    case 'update':
+    case 'set':
+    case 'delete':
+    case 'cas':
+      return request.key
+    case 'keys':
+    case 'status':
+    case 'add-member':
+    case 'move-member':
+    case 'remove-member':
+    case 'transfer-leader':
+      return undefined
+    default:
+      return unreachable(request)
+  }
+}
+
 /** Clients are warned of one thing: that there are not enough instances for the copies that were asked for. */
 function warehouseStatus(status: ClusterStatus, replicationFactor: number): ClusterStatus {
   const size = status.members.filter(({ active }) => active).length
@@ -77,18 +101,19 @@ function warehouseStatus(status: ClusterStatus, replicationFactor: number): Clus
   return { ...status, replicationFactor, warnings: isSmall ? [warning] : [] }
 }
 
-/**
- * Why a node with the second replication factor cannot be of one cluster with those that have the first; undefined
- * if it can.
- */
-export function replicationMismatch(
-  cluster: number | undefined,
-  node: number | undefined,
-): string | undefined {
-  if (cluster === node) return undefined
-  const shown = (factor: number | undefined): string => (factor === undefined ? 'none' : String(factor))
-  return (
-    `the replication factor of the cluster is ${shown(cluster)}, that of this node is ${shown(node)}. ` +
-    'Start it with the same one.'
-  )
+/** What nodes of one cluster must have in common, beside the engine. */
+export interface Likeness {
+  readonly preset: PresetName
+  /** Undefined where it was not said. */
+  readonly replicationFactor: number | undefined
+}
+
+/** Why a node does not fit into a cluster, in a sentence to be put after a colon; undefined if it does. */
+export function whyUnlike(cluster: Likeness, node: Likeness): string | undefined {
+  if (cluster.preset !== node.preset) {
+    return `it was started as ${node.preset}, and this cluster is one of ${cluster.preset}.`
+  }
+  const [has, wants] = [cluster.replicationFactor, node.replicationFactor]
+  if (has === wants || has === undefined || wants === undefined) return undefined
+  return `it was started with --replication-factor ${wants}, and this cluster has ${has}.`
 }

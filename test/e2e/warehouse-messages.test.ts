@@ -98,9 +98,17 @@ describe('An instance of a warehouse', () => {
     other.launch()
     expect(await other.process.waitForExit()).to.deep.include({ code: 1 })
     expect(other.process.output).to.include(
-      'the replication factor of the cluster is 2, that of this node is 3',
+      'it was started with --replication-factor 3, and this cluster has 2.',
     )
     expect(await instance.ask('NODES')).to.equal(instance.address)
+  })
+
+  it('is not joined by a plain node, which would take any key', async () => {
+    const { port, peerPort } = await freePortPair()
+    const place = [`--port=${port}`, `--peer-port=${peerPort}`, `--data-dir=${instance.dataDirectory}-plain`]
+    const plain = startProgram('quorate', [...place, `--join=${instance.address}`])
+    expect(await plain.waitForExit()).to.deep.include({ code: 1 })
+    expect(plain.output).to.include('it was started as quorate, and this cluster is one of warehouse.')
   })
 
   it('does not start again with another replication factor', async () => {
@@ -111,7 +119,7 @@ describe('An instance of a warehouse', () => {
     await first.stop()
     const again = startProgram('warehouse', [raft, ...place, '--replication-factor=3'])
     expect(await again.waitForExit()).to.deep.include({ code: 1 })
-    expect(again.output).to.include('the replication factor of the cluster is 2, that of this node is 3.')
+    expect(again.output).to.include('it was started with --replication-factor 3, and this cluster has 2.')
   })
 
   it('forms no cluster with one that was given another replication factor', async () => {
@@ -123,7 +131,7 @@ describe('An instance of a warehouse', () => {
     // One says it; the other may find it gone by then, and wait.
     const ended = await Promise.race(both.map(async one => [await one.waitForExit(), one.output] as const))
     expect(ended[0]).to.deep.include({ code: 1 })
-    expect(ended[1]).to.match(/the replication factor of the cluster is [23], that of this node is [32]\./)
+    expect(ended[1]).to.match(/it was started with --replication-factor [23], and this cluster has [32]\./)
     await Promise.all(both.map(one => one.kill()))
   })
 

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { logIndex, nodeId, term } from '../../src/base/ids.js'
 import { readConfig } from '../../src/node/config.js'
-import { type Preset, presetOf, replicationMismatch, warehouseProgram } from '../../src/node/warehouse.js'
+import { type Preset, presetOf, warehouseProgram, whyUnlike } from '../../src/node/warehouse.js'
 import { type ClusterStatus, failure } from '../../src/protocol/request.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
@@ -84,11 +84,20 @@ describe('the preset of a warehouse', () => {
     expect(warehouse.decorate(statusOf(0, 0))).to.deep.include({ warnings: [] })
   })
 
-  it('says both numbers where replication factors differ', () => {
-    expect(replicationMismatch(2, 2)).to.equal(undefined)
-    expect(replicationMismatch(undefined, undefined)).to.equal(undefined)
-    expect(replicationMismatch(2, 3)).to.match(/is 2, .* is 3\./)
-    expect(replicationMismatch(2, undefined)).to.match(/is 2, .* is none\./)
+  it('keeps apart what cannot be of one cluster, and says both numbers where replication factors differ', () => {
+    const one = (preset: 'quorate' | 'warehouse', replicationFactor?: number) => ({
+      preset,
+      replicationFactor,
+    })
+    expect(whyUnlike(one('warehouse', 2), one('warehouse', 2))).to.equal(undefined)
+    expect(whyUnlike(one('quorate'), one('quorate'))).to.equal(undefined)
+    expect(whyUnlike(one('quorate', 3), one('quorate'))).to.equal(undefined)
+    expect(whyUnlike(one('warehouse', 2), one('warehouse', 3))).to.equal(
+      'it was started with --replication-factor 3, and this cluster has 2.',
+    )
+    expect(whyUnlike(one('warehouse', 2), one('quorate'))).to.equal(
+      'it was started as quorate, and this cluster is one of warehouse.',
+    )
   })
 })
 
