@@ -17,7 +17,13 @@ import { placementOf } from '../protocol/placement.js'
 import { QuorateError } from './errors.js'
 import { type ClientEvent, EventStream, eventsWaitingMax } from './events.js'
 import { Link } from './link.js'
-import { type ClientOptions, completeOptions, type RequestOptions } from './options.js'
+import {
+  type ClientOptions,
+  completeOptions,
+  type ReadOptions,
+  type RequestOptions,
+  type WriteOptions,
+} from './options.js'
 import type { Question } from './requests.js'
 import {
   type Entry,
@@ -26,6 +32,7 @@ import {
   readEntry,
   readHeartbeat,
   readKeyPage,
+  readOwners,
   readStatus,
   readWritten,
   type Status,
@@ -123,9 +130,10 @@ export class Client {
   }
 
   /** Reads a value; undefined if the key is not there. */
-  async get(key: string, options: RequestOptions = {}): Promise<Entry | undefined> {
+  async get(key: string, { quorum, ...options }: ReadOptions = {}): Promise<Entry | undefined> {
+    const fields = { op: 'get', key, ...(quorum === undefined ? {} : { quorum }) }
     try {
-      return await this.#ask({ kind: 'read', fields: { op: 'get', key }, read: readEntry }, options)
+      return await this.#ask({ kind: 'read', fields, read: readEntry }, options)
     } catch (error) {
       if (error instanceof QuorateError && error.code === 'KEY_NOT_FOUND') return undefined
       throw error
@@ -133,22 +141,22 @@ export class Client {
   }
 
   /** Adds a key. Fails with `KEY_EXISTS` if it is there already. */
-  put(key: string, value: string | Uint8Array, options: RequestOptions = {}): Promise<Written> {
+  put(key: string, value: string | Uint8Array, options: WriteOptions = {}): Promise<Written> {
     return this.#write({ op: 'put', key, ...valueField(value) }, options)
   }
 
   /** Changes the value of a key. Fails with `KEY_NOT_FOUND` if it is not there. */
-  update(key: string, value: string | Uint8Array, options: RequestOptions = {}): Promise<Written> {
+  update(key: string, value: string | Uint8Array, options: WriteOptions = {}): Promise<Written> {
     return this.#write({ op: 'update', key, ...valueField(value) }, options)
   }
 
   /** Writes a value, whether the key is there or not; the result says which. */
-  set(key: string, value: string | Uint8Array, options: RequestOptions = {}): Promise<Written> {
+  set(key: string, value: string | Uint8Array, options: WriteOptions = {}): Promise<Written> {
     return this.#write({ op: 'set', key, ...valueField(value) }, options)
   }
 
   /** Removes a key. Fails with `KEY_NOT_FOUND` if it is not there. */
-  delete(key: string, options: RequestOptions = {}): Promise<Written> {
+  delete(key: string, options: WriteOptions = {}): Promise<Written> {
     return this.#write({ op: 'delete', key }, options)
   }
 
@@ -226,9 +234,17 @@ export class Client {
     return this.#administer('transfer-leader', node, options)
   }
 
-  /** Where a key is kept, by what the last heartbeat said of the cluster: computed here, nobody is asked. */
+  /**
+   * Where a key is kept, by what the last heartbeat said of the cluster: computed here, nobody is asked. On the ring
+   * engine ask {@link Client.lookup}.
+   */
   placement(key: string): readonly string[] {
     return placementOf(key, this.#link.latest ?? { voters: [] })
+  }
+
+  /** Ring engine: where a key is kept, owners first, as the cluster says. */
+  lookup(key: string, options: RequestOptions = {}): Promise<readonly string[]> {
+    return this.#ask({ kind: 'read', fields: { op: 'lookup', key }, read: readOwners }, options)
   }
 
   /**
@@ -302,7 +318,15 @@ export class Client {
     throw new QuorateError('UNREACHABLE', { reason })
   }
 
-  #write(fields: Readonly<Record<string, unknown>>, options: RequestOptions): Promise<Written> {
+  #write(
+    named: Readonly<Record<string, unknown>>,
+    { quorum, context, ...options }: WriteOptions,
+  ): Promise<Written> {
+    const fields = {
+      ...named,
+      ...(quorum === undefined ? {} : { quorum }),
+      ...(context === undefined ? {} : { context }),
+    }
     return this.#ask({ kind: 'write', fields, read: readWritten }, options)
   }
 

@@ -46,8 +46,8 @@ type Details = Readonly<Record<string, string | number>>
 /**
  * A request that did not succeed.
  *
- * A write that may have happened is always `OUTCOME_UNKNOWN`, whatever ended the wait for its answer; that is
- * then its `cause`. Every other code of a write says what its row in the table says.
+ * A write whose answer did not come, and which may have happened, is `OUTCOME_UNKNOWN`, whatever ended the wait;
+ * that is then its `cause`. Every other code says what its row in the table says.
  */
 export class QuorateError extends Error {
   override readonly name = 'QuorateError'

@@ -6,5 +6,11 @@ export { Client, type EventsOptions, type KeysOptions } from './client.js'
 export type { Fields } from './connection.js'
 export { clientErrors, QuorateError, type QuorateErrorCode } from './errors.js'
 export type { ClientEvent } from './events.js'
-export { type ClientOptions, clientDefaults, type RequestOptions } from './options.js'
-export type { Entry, Heartbeat, KeyPage, Status, StatusMember, Written } from './results.js'
+export {
+  type ClientOptions,
+  clientDefaults,
+  type ReadOptions,
+  type RequestOptions,
+  type WriteOptions,
+} from './options.js'
+export type { Entry, Heartbeat, KeyPage, Sibling, Status, StatusMember, Written } from './results.js'

@@ -30,6 +30,18 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a read may say of itself on the ring engine. */
+export interface ReadOptions extends RequestOptions {
+  /** Ring engine: how many copies have to answer, instead of a majority of them. */
+  readonly quorum?: number
+}
+
+/** What a write may say of itself on the ring engine. */
+export interface WriteOptions extends ReadOptions {
+  /** Ring engine: what an earlier answer gave; the write replaces the versions that it covers. */
+  readonly context?: string
+}
+
 /** The defaults, with their reasons. */
 export const clientDefaults: Required<ClientOptions> = {
   // An election takes one to two seconds, a node waits five for it; this leaves room for a second attempt.

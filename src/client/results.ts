@@ -11,18 +11,36 @@ export interface Entry {
   /** The value as text. Bytes that are not UTF-8 show as replacement characters: see {@link Entry.bytes}. */
   readonly value: string
   readonly bytes: Uint8Array
-  /** What {@link Client.compareAndSet} must name to replace exactly this value. */
+  /** What {@link Client.compareAndSet} must name to replace exactly this value; 0 on the ring engine. */
   readonly version: number
+  /** On the ring engine: the versions that stand; value and bytes are of the last written. Else empty. */
+  readonly siblings: readonly Sibling[]
+  /** On the ring engine: covers all of them. A `put` with it replaces all of them. */
+  readonly context: string | undefined
+}
+
+/** One of the versions that a key may have at once on the ring engine. */
+export interface Sibling {
+  readonly value: string
+  readonly bytes: Uint8Array
+  /** Covers this version only. */
+  readonly context: string
+  /** In milliseconds since 1970, by the clock of the node that took it. */
+  readonly writtenMs: number
 }
 
 /** A write that was carried out. */
 export interface Written {
-  /** What {@link Client.compareAndSet} must name to replace it; 0 after a delete. */
+  /** What {@link Client.compareAndSet} must name to replace it; 0 after a delete, and on the ring engine. */
   readonly version: number
-  /** Of `set`: whether the key was there before. */
+  /** Of `set`: whether the key was there before, where the node tells. */
   readonly existed: boolean | undefined
   /** How many copies at least were on disks when the write was acknowledged, where the node tells. */
   readonly copies: number | undefined
+  /** On the ring engine: the versions that stand now; more than one are a conflict. Else empty. */
+  readonly siblings: readonly Sibling[]
+  /** On the ring engine: covers all of them. */
+  readonly context: string | undefined
 }
 
 /** One page of keys, in byte order; with `more`, ask again for those after the last one. */
@@ -71,25 +89,37 @@ export interface StatusMember {
 
 /** Reads the answer to `get`. */
 export function readEntry(fields: Fields): Entry {
-  const { value, valueBase64 } = fields
   const key = text(fields, 'key')
-  const version = number(fields, 'version')
-  if (typeof valueBase64 === 'string') {
-    const bytes = Buffer.from(valueBase64, 'base64')
-    return { key, value: bytes.toString(), bytes, version }
+  const siblings = readSiblings(fields)
+  if (siblings === undefined) {
+    const value = readValue(fields)
+    return { key, ...value, version: number(fields, 'version'), siblings: [], context: undefined }
   }
-  if (typeof value !== 'string') throw bad("a value is missing in the answer to 'get'")
-  return { key, value, bytes: Buffer.from(value), version }
+  const [first, ...others] = siblings
+  if (first === undefined) throw bad("a value is missing in the answer to 'get'")
+  const { value, bytes } = others.reduce(
+    (last, next) => (next.writtenMs > last.writtenMs ? next : last),
+    first,
+  )
+  return { key, value, bytes, version: 0, siblings, context: text(fields, 'context') }
 }
 
 /** Reads the answer to a write. */
 export function readWritten(fields: Fields): Written {
   const { existed, copies } = fields
+  const siblings = readSiblings(fields)
   return {
-    version: number(fields, 'version'),
+    version: siblings === undefined ? number(fields, 'version') : 0,
     existed: typeof existed === 'boolean' ? existed : undefined,
     copies: optionalNumber(copies),
+    siblings: siblings ?? [],
+    context: siblings === undefined ? undefined : text(fields, 'context'),
   }
+}
+
+/** Reads the answer to `lookup`. */
+export function readOwners(fields: Fields): readonly string[] {
+  return texts(fields, 'owners')
 }
 
 /** Reads the answer to `keys`. */
@@ -133,6 +163,28 @@ export function readError(fields: Fields): QuorateError | undefined {
   if (ok !== false || typeof code !== 'string') return bad(`it has no 'ok': ${shown(fields)}`)
   if (!isNodeCode(code)) return bad(`${code}, ${typeof message === 'string' ? message : 'without a message'}`)
   return new QuorateError(code, readDetails(details))
+}
+
+/** The versions of a key, where the answer is that of the ring engine. */
+function readSiblings({ versions }: Fields): Sibling[] | undefined {
+  if (versions === undefined) return undefined
+  if (!Array.isArray(versions)) throw bad("'versions' is no list")
+  return versions.map((version: unknown) => {
+    if (typeof version !== 'object' || version === null) throw bad('a version is no object')
+    // An object of JSON, whose fields are looked at one by one.
+    const fields = version as Fields
+    const context = text(fields, 'context')
+    return { ...readValue(fields), context, writtenMs: optionalNumber(fields['writtenMs']) ?? 0 }
+  })
+}
+
+function readValue({ value, valueBase64 }: Fields): { readonly value: string; readonly bytes: Uint8Array } {
+  if (typeof valueBase64 === 'string') {
+    const bytes = Buffer.from(valueBase64, 'base64')
+    return { value: bytes.toString(), bytes }
+  }
+  if (typeof value !== 'string') throw bad('a value is missing')
+  return { value, bytes: Buffer.from(value) }
 }
 
 function readMember(member: unknown): StatusMember {

@@ -29,7 +29,7 @@ describe('a client', () => {
 
   it('reads and writes', async () => {
     const client = await connect()
-    expect(await client.set('k', 'v')).to.deep.equal({ version: 1, existed: false, copies: 2 })
+    expect(await client.set('k', 'v')).to.deep.include({ version: 1, existed: false, copies: 2 })
     const entry = await client.get('k')
     expect(entry).to.deep.include({ key: 'k', value: 'v', version: 1 })
     expect(await client.get('nothing')).to.equal(undefined)
@@ -262,6 +262,41 @@ describe('a client', () => {
           : cluster.answer(asked)
     expect((await failureOf(client.get('k'))).code).to.equal('BAD_REPLY')
     expect(await failureOf(client.set('k', 'v'))).to.deep.include({ code: 'BAD_REPLY', definite: false })
+  })
+
+  it('gives every version of a key that a ring has, and the last written as its value', async () => {
+    const versions = [
+      { value: 'older', context: 'a', writtenMs: 1 },
+      { valueBase64: 'AP8=', context: 'b', writtenMs: 2 },
+    ]
+    cluster.engine = 'ring'
+    first.behaviour = asked => {
+      if (asked['op'] === 'get') return { key: 'k', versions, context: 'ab' }
+      if (asked['op'] === 'lookup') return { key: 'k', owners: ['127.0.0.1:1', '127.0.0.1:2'] }
+      return asked['op'] === 'put' ? { versions: versions.slice(1), context: 'ab' } : cluster.answer(asked)
+    }
+    const client = await connect()
+    const entry = await client.get('k', { quorum: 1 })
+    expect([...(entry?.bytes ?? [])]).to.deep.equal([0, 255])
+    expect(entry?.siblings.map(({ value, context }) => [value, context])[0]).to.deep.equal(['older', 'a'])
+    const written = await client.put('k', 'v', { quorum: 2, context: entry?.context ?? '' })
+    expect(written).to.deep.include({ version: 0, context: 'ab' })
+    expect(written.siblings).to.have.length(1)
+    expect(first.asks('get')[0]).to.include({ quorum: 1 })
+    expect(first.asks('put')[0]).to.include({ quorum: 2, context: 'ab' })
+    expect(await client.lookup('k')).to.deep.equal(['127.0.0.1:1', '127.0.0.1:2'])
+  })
+
+  it('waits for no leader where the engine needs none', async () => {
+    cluster.engine = 'ring'
+    cluster.leader = undefined
+    const second = await cluster.add()
+    cluster.leader = undefined
+    const client = await connect()
+    const events = client.events()
+    await first.kill()
+    expect((await nextOf(events, 'reconnected')).address).to.equal(second.address)
+    await client.set('k', 'v')
   })
 
   it('learns that a line was too long for the node, which cannot say whose line it was', async () => {

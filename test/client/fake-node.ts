@@ -16,6 +16,7 @@ export class FakeCluster {
   readonly named = new Map<string, Record<string, unknown>>()
   leader: FakeNode | undefined
   warnings: string[] = []
+  engine: 'raft' | 'ring' = 'raft'
   /** Writes that were carried out, in order. */
   readonly written: string[] = []
 
@@ -51,7 +52,7 @@ export class FakeCluster {
     const addresses = this.nodes.map(({ address }) => address)
     const active = this.nodes.filter(node => node.isListening).map(({ address }) => address)
     return {
-      engine: 'raft',
+      engine: this.engine,
       nodes: addresses,
       active,
       voters: addresses,
