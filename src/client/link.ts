@@ -289,10 +289,21 @@ export class Link {
 
   /** The leader answers: once everything under way is answered, requests go there, so that their order is kept. */
   #move(monitor: Monitor, heartbeat: Heartbeat, stay: () => void): void {
+    const { answerWithinMs } = this.#options
+    let patience: NodeJS.Timeout | undefined
     this.#arrive(
       monitor,
-      node => this.requests.hold(() => this.#settle(node, heartbeat, 'moved')),
+      node => {
+        patience = setTimeout(() => {
+          if (this.#arrival === node) this.#lose(`it left requests unanswered for ${answerWithinMs} ms`)
+        }, answerWithinMs).unref()
+        this.requests.hold(() => {
+          clearTimeout(patience)
+          this.#settle(node, heartbeat, 'moved')
+        })
+      },
       () => {
+        clearTimeout(patience)
         stay()
         this.requests.resume()
       },

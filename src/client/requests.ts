@@ -91,11 +91,6 @@ export class Requests {
     this.#onUnfit = onUnfit
   }
 
-  /** Requests that are not settled. */
-  get size(): number {
-    return this.#tasks.size
-  }
-
   /** Makes a request. Fails with a {@link QuorateError} only. */
   submit<T>(question: Question<T>, options: RequestOptions): Promise<T> {
     const { kind, read } = question

@@ -311,6 +311,18 @@ describe('a client', () => {
     await small
   })
 
+  it('does not wait forever for an answer before it follows the leader', async () => {
+    const second = await cluster.add()
+    const client = await connect({ answerWithinMs: 200 })
+    first.behaviour = asked => (asked['op'] === 'get' ? undefined : cluster.answer(asked))
+    // Nobody waits for this answer any more, and it will not come.
+    expect((await failureOf(client.get('k', { timeoutMs: 20 }))).code).to.equal('DEADLINE_EXCEEDED')
+    cluster.leader = second
+    await waitFor(() => client.address === second.address, patienceMs, 'the client to be at the leader')
+    await client.set('k', 'v')
+    expect(second.asks('set')).to.have.length(1)
+  })
+
   it('stays with its node while a change of the cluster is under way there', async () => {
     const second = await cluster.add()
     const client = await connect()
