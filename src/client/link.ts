@@ -60,7 +60,10 @@ export class Link {
     this.#seeds = seeds
     this.#options = options
     this.#tell = tell
-    this.requests = new Requests(options, reason => this.#lose(reason))
+    this.requests = new Requests(options, {
+      onUnfit: reason => this.#lose(reason),
+      hasOthers: () => this.#candidates().some(other => other !== this.address && !this.#isAway(other)),
+    })
     this.#startSearch()
   }
 

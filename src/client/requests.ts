@@ -55,6 +55,14 @@ export interface RequestLimits {
   readonly requestBytesMax: number
 }
 
+/** Where requests go. */
+export interface RequestPlace {
+  /** The node of the connection says that it takes no requests. */
+  onUnfit(reason: string): void
+  /** Whether there are other nodes to try. */
+  hasOthers(): boolean
+}
+
 /** What a node answers that only wishes to be asked again, a little later. */
 const retryHere: ReadonlySet<QuorateErrorCode> = new Set(['BUSY', 'LEADER_UNAVAILABLE', 'OUTCOME_UNKNOWN'])
 /** What a node answers that cannot take requests, while others may. */
@@ -75,7 +83,7 @@ const windowMax = 256
 /** See the head of this file. One for each client. */
 export class Requests {
   readonly #limits: RequestLimits
-  readonly #onUnfit: (reason: string) => void
+  readonly #place: RequestPlace
   #connection: Connection | undefined
   #isHeld = false
   #onIdle: (() => void) | undefined
@@ -85,10 +93,9 @@ export class Requests {
   #bytes = 0
   #made = 0
 
-  /** `onUnfit` is told when the node of the connection says that it takes no requests. */
-  constructor(limits: RequestLimits, onUnfit: (reason: string) => void) {
+  constructor(limits: RequestLimits, place: RequestPlace) {
     this.#limits = limits
-    this.#onUnfit = onUnfit
+    this.#place = place
   }
 
   /** Makes a request. Fails with a {@link QuorateError} only. */
@@ -234,16 +241,21 @@ export class Requests {
     } else if (verdicts.has(error.code)) {
       // Said of this very write, under its identity, however often it was sent.
       task.settle(error)
-    } else if (retryElsewhere.has(error.code)) {
+    } else if (retryElsewhere.has(error.code) && this.#mayGoElsewhere(error.code)) {
       task.lastError = error
       this.#wait(task)
       // Not in the middle of an answer: the loss settles all others of the connection.
-      setImmediate(() => this.#onUnfit(error.message))
+      setImmediate(() => this.#place.onUnfit(error.message))
     } else if (retryHere.has(error.code) && (error.definite || task.kind === 'write')) {
       this.#retryHere(task, error)
     } else {
       this.#giveUp(task, error)
     }
+  }
+
+  /** A node that stops will be back, or another one; what else makes a node unfit for use lasts. */
+  #mayGoElsewhere(code: QuorateErrorCode): boolean {
+    return code === 'STOPPING' || this.#place.hasOthers()
   }
 
   #retryHere(task: Task, error: QuorateError): void {

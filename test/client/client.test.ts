@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { Client, type ClientEvent, type ClientOptions, QuorateError } from '../../src/client/index.js'
 import { freePort } from '../support/ports.js'
 import { waitFor } from '../support/wait-for.js'
-import { FakeCluster, type FakeNode, refusal } from './fake-node.js'
+import { type Asked, FakeCluster, type FakeNode, refusal } from './fake-node.js'
 
 const patienceMs = 10_000
 
@@ -144,6 +144,20 @@ describe('a client', () => {
     }
     await client.set('k', 'v')
     expect(second.asks('set')).to.have.length(1)
+  })
+
+  it('leaves a node that belongs to no cluster, and says so when there is no other', async () => {
+    const second = await cluster.add()
+    const client = await connect()
+    const refuse = (asked: Asked) => (asked['op'] === 'set' ? refusal('NOT_A_MEMBER') : cluster.answer(asked))
+    first.behaviour = refuse
+    cluster.leader = undefined
+    await client.set('k', 'v')
+    expect(client.address).to.equal(second.address)
+    second.behaviour = refuse
+    const started = first.asks('set').length
+    expect(await failureOf(client.set('k', 'v'))).to.deep.include({ code: 'NOT_A_MEMBER', definite: true })
+    expect(first.asks('set').length - started, 'tries at the first').to.be.below(2)
   })
 
   it('asks a busy node again', async () => {
