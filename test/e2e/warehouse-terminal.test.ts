@@ -106,6 +106,14 @@ describe('warehouse-cli in a terminal', () => {
     other.close()
   })
 
+  it('ends at Ctrl-C where nothing is typed, with the exit code that shells give it', async () => {
+    const other = open(instances[1])
+    await other.waitForScreen(screen => screen.endsWith('\n>'), 'a prompt')
+    other.press('C-c')
+    await other.waitForEnd('exit code 130')
+    other.close()
+  })
+
   it('says below a majority that nothing was written, and how few are left', async () => {
     const leader = await instances[1]?.waitForLeader()
     const [here, there] = instances.slice(1)
