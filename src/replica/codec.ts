@@ -214,7 +214,12 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
     case 'query':
       return { kind, id: fields.count('id'), request: readRequest(fields.nested('request')) }
     case 'query-reply':
-      return { kind, id: fields.count('id'), response: readResponse(fields.get('response')) }
+      return {
+        kind,
+        id: fields.count('id'),
+        index: fields.get('index') === undefined ? undefined : fields.index('index'),
+        response: readResponse(fields.get('response')),
+      }
     case 'read-index':
       return { kind, id: fields.count('id'), index: fields.index('index') }
     case 'removed':

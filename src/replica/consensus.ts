@@ -264,7 +264,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#queries.takeForeign(from, message.id, message.request)
         break
       case 'query-reply':
-        this.#queries.settle(message.id, message.response)
+        this.#queries.settle(message.id, message.response, message.index)
         break
       case 'read-index':
         this.#queries.await(message.id, message.index)
@@ -430,7 +430,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       else this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
     }
     for (const { token, response } of this.#desk.work(this.#tick)) {
-      this.#queries.finish(token, response, this.#outgoing)
+      this.#queries.finish(token, response, undefined, this.#outgoing)
     }
     for (const [node, sessions] of intake.takeResults()) {
       for (const [session, results] of sessions) {
@@ -492,7 +492,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       }
       const response = this.#read(one.question.request)
       bytes += responseBytes(response)
-      this.#queries.finishRead(one, response, node => this.#carriedBytesMax(node), this.#outgoing)
+      const carriedBytesMax = (node: NodeId): number => this.#carriedBytesMax(node)
+      this.#queries.finishRead(one, response, this.#applied, carriedBytesMax, this.#outgoing)
     }
     this.#hasReadyReads = false
   }

@@ -2,8 +2,12 @@
  * Reads and administrative requests on their way to the leader and back: those of this node's own clients,
  * and, while this node leads, those of other nodes. All of them may be asked again without harm, so they
  * simply are, when the leader changes or stays silent.
+ *
+ * What must always hold: reads of this node's clients see the log in the order in which they were asked. So their
+ * answers leave in that order, and one that shows an older state than the answer before it is asked for again;
+ * that happens where the earlier one was lost on its way and had to be repeated.
  */
-import type { LogIndex, Member, NodeId, RequestId, Term } from '../base/ids.js'
+import { type LogIndex, logIndex, type Member, type NodeId, type RequestId, type Term } from '../base/ids.js'
 import type { Random } from '../base/random.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
 import type { To } from './contract.js'
@@ -25,6 +29,14 @@ interface Question {
   readonly expiresAtTick: number
   /** How often a leader was asked, this node as one included. */
   asked: number
+  /** The answer to a read, while one that was asked before it has none. */
+  held: HeldAnswer | undefined
+}
+
+/** What was answered, and the index that was applied where it was read; undefined if nothing was read. */
+interface HeldAnswer {
+  readonly response: Response
+  readonly index: LogIndex | undefined
 }
 
 /** A read that may be served from a table in which `index` is applied. */
@@ -45,6 +57,10 @@ export class Queries {
   readonly #foreign = new Map<string, Question>()
   /** The questions that ask for another leader. */
   readonly #transfers = new Set<Question>()
+  /** The reads of this node's clients, in the order in which they were asked. */
+  readonly #reads = new Set<Question>()
+  /** What the last of their answers has seen. */
+  #seenIndex = logIndex(0)
   /** Not sent or begun under the present leader, oldest first. */
   #waiting: Question[] = []
   /** Reads that may be served here once their index is applied, by token. */
@@ -106,6 +122,7 @@ export class Queries {
     if (!isRepeat && this.#waiting.length === 0) return
     const toSend = isRepeat ? this.#questions.values() : this.#waiting
     for (const question of toSend) {
+      if (question.held !== undefined) continue
       question.asked++
       const { token, request } = question
       outgoing.push({ to: leader, message: { kind: 'query', id: token, request } })
@@ -140,41 +157,50 @@ export class Queries {
     return ready
   }
 
-  /** Answers a question that this node, as the leader, has worked on. */
-  finish(token: number, response: Response, outgoing: To<ConsensusMessage>[]): void {
+  /** Answers a question that this node, as the leader, has worked on; a read with what is `applied` here. */
+  finish(
+    token: number,
+    response: Response,
+    applied: LogIndex | undefined,
+    outgoing: To<ConsensusMessage>[],
+  ): void {
     const question = this.#questions.get(token)
     if (question === undefined) return
     const { origin } = question
     if (origin.kind === 'peer') {
-      outgoing.push({ to: origin.node, message: { kind: 'query-reply', id: origin.id, response } })
+      const message = { kind: 'query-reply', id: origin.id, index: applied, response } as const
+      outgoing.push({ to: origin.node, message })
       this.#drop(question)
-    } else this.settle(token, response)
+    } else this.settle(token, response, applied)
   }
 
   /** The same for a read that is ready; a larger answer than a node is sent is left to its own copy. */
   finishRead(
     { question, index }: ReadyQuestion,
     response: Response,
+    applied: LogIndex,
     carriedBytesMax: (to: NodeId) => number,
     outgoing: To<ConsensusMessage>[],
   ): void {
     const { token, origin } = question
     const isLarge = origin.kind === 'peer' && responseBytes(response) > carriedBytesMax(origin.node)
     if (!isLarge || !this.#questions.has(token)) {
-      this.finish(token, response, outgoing)
+      this.finish(token, response, applied, outgoing)
       return
     }
     outgoing.push({ to: origin.node, message: { kind: 'read-index', id: origin.id, index } })
     this.#drop(question)
   }
 
-  /** The leader answered. */
-  settle(token: number, response: Response): void {
+  /** The leader answered; a read with what was applied where it was read. */
+  settle(token: number, response: Response, index?: LogIndex): void {
     const question = this.#questions.get(token)
-    if (question === undefined || question.origin.kind === 'peer') return
-    this.#drop(question)
-    if (question.origin.kind !== 'client' || question.origin.id === undefined) return
-    this.#answer(question.origin.id, forRepeated(question, response))
+    if (question === undefined || question.origin.kind === 'peer' || question.held !== undefined) return
+    if (this.#reads.has(question)) {
+      question.held = { response, index }
+      this.#awaiting.delete(token)
+      this.#release()
+    } else this.#conclude(question, forRepeated(question, response))
   }
 
   /** Leadership came to be known: transfers to this address are done. */
@@ -201,40 +227,69 @@ export class Queries {
       const untilTick = question.asked > 0 ? question.expiresAtTick : question.askedByTick
       if (untilTick > tick) continue
       const mayHaveHappened = question.asked > 0 && question.request.op.endsWith('-member')
-      this.settle(question.token, failure(mayHaveHappened ? 'OUTCOME_UNKNOWN' : 'LEADER_UNAVAILABLE'))
+      this.#conclude(question, failure(mayHaveHappened ? 'OUTCOME_UNKNOWN' : 'LEADER_UNAVAILABLE'))
+      this.#release()
     }
   }
 
   refuseAll(response: Response): void {
     for (const question of [...this.#questions.values()]) {
       if (question.origin.kind === 'peer') this.#drop(question)
-      else this.settle(question.token, response)
+      else this.#conclude(question, response)
     }
   }
 
   #ask(request: Request, origin: Origin, askedByTick: number, expiresAtTick: number): Question {
-    const question = { token: this.#nextToken++, request, origin, askedByTick, expiresAtTick, asked: 0 }
-    this.#questions.set(question.token, question)
+    const token = this.#nextToken++
+    const question = { token, request, origin, askedByTick, expiresAtTick, asked: 0, held: undefined }
+    this.#questions.set(token, question)
+    if (origin.kind === 'client' && isRead(request)) this.#reads.add(question)
     if (request.op === 'transfer-leader') this.#transfers.add(question)
     this.#waiting.push(question)
     return question
+  }
+
+  /** Lets the answers leave whose turn it is. */
+  #release(): void {
+    for (const question of this.#reads) {
+      const { held } = question
+      if (held === undefined) return
+      if (held.index !== undefined && held.index < this.#seenIndex) {
+        question.held = undefined
+        this.#waiting.push(question)
+        return
+      }
+      this.#seenIndex = held.index ?? this.#seenIndex
+      this.#conclude(question, held.response)
+    }
+  }
+
+  #conclude(question: Question, response: Response): void {
+    this.#drop(question)
+    const { origin } = question
+    if (origin.kind === 'client' && origin.id !== undefined) this.#answer(origin.id, response)
   }
 
   #waitAgain(): void {
     this.#sentInTerm = undefined
     this.#resendAtTick = Number.POSITIVE_INFINITY
     this.#awaiting.clear()
-    this.#waiting = [...this.#questions.values()]
+    this.#waiting = [...this.#questions.values()].filter(({ held }) => held === undefined)
   }
 
   #drop(question: Question): void {
     this.#questions.delete(question.token)
     this.#awaiting.delete(question.token)
     this.#transfers.delete(question)
+    this.#reads.delete(question)
     if (question.origin.kind === 'peer') this.#foreign.delete(`${question.origin.node}/${question.origin.id}`)
     const at = this.#waiting.indexOf(question)
     if (at >= 0) this.#waiting.splice(at, 1)
   }
+}
+
+function isRead({ op }: Request): boolean {
+  return op === 'get' || op === 'keys'
 }
 
 /** About how much an answer takes in a message. */

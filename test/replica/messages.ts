@@ -183,7 +183,12 @@ export const messages: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     clockMs: counts,
   }),
   fc.record({ kind: fc.constant('query' as const), id: counts, request: requests }),
-  fc.record({ kind: fc.constant('query-reply' as const), id: counts, response: responses }),
+  fc.record({
+    kind: fc.constant('query-reply' as const),
+    id: counts,
+    index: fc.option(indexes, { nil: undefined }),
+    response: responses,
+  }),
   fc.record({ kind: fc.constant('removed' as const) }),
 )
 
