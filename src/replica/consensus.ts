@@ -90,6 +90,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #stopping = false
   #removed = false
   #appliedConfiguration: Configuration
+  /** The end of the log at the start: of members that came or went up to there, people were told before. */
+  readonly #toldUpTo: LogIndex
   #replies: { id: RequestId; response: Response }[] = []
   #outgoing: To<ConsensusMessage>[] = []
   #events: ClusterEvent[] = []
@@ -119,6 +121,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       configurationOf: data => decodeMeta(data)?.configuration,
     })
     this.#appliedConfiguration = start.log.configurationAt(this.#applied)
+    this.#toldUpTo = start.log.lastIndex
     const answer = (id: RequestId, response: Response): void => {
       this.#replies.push({ id, response })
     }
@@ -370,15 +373,16 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const before = this.#appliedConfiguration
     const now = this.#raft.view.log.configurationAt(index)
     this.#appliedConfiguration = now
+    const isNews = index > this.#toldUpTo
     for (const member of now.members) {
       const known = findMember(before, member.id)
-      if (member.voter && known?.voter !== true) {
+      if (isNews && member.voter && known?.voter !== true) {
         this.#events.push({ kind: 'member-added', address: member.address })
       }
     }
     for (const { id, address } of before.members) {
       if (findMember(now, id) !== undefined) continue
-      this.#events.push({ kind: 'member-removed', address })
+      if (isNews) this.#events.push({ kind: 'member-removed', address })
       if (id === this.#self.id) this.#becomeRemoved()
       else if (this.#raft.role.kind === 'leader')
         this.#outgoing.push({ to: id, message: { kind: 'removed' } })
