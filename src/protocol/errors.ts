@@ -137,6 +137,11 @@ export const errors = {
     definite: true,
     advice: 'Make room on the disk that holds the data directory; writes resume by themselves.',
   },
+  REPLY_TOO_LARGE: {
+    text: 'The reply would be too large (limit {limit} bytes). Nothing was done.',
+    definite: true,
+    advice: 'Ask for less at once.',
+  },
   TOO_MANY_CONNECTIONS: {
     text: 'Too many connections (limit {limit}).',
     definite: true,

@@ -314,6 +314,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       case 'cas':
         this.#addWrite(id, request, expiresAtTick)
         break
+      case 'redis-read':
+      case 'redis-write':
+        this.#replies.push({ id, response: failure('BUSY') })
+        break
       case 'add-member':
       case 'move-member':
       case 'remove-member':
