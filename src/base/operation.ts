@@ -23,7 +23,7 @@ export type ReadOperation =
       readonly form: 'left' | 'until'
       readonly unit: 's' | 'ms'
     }
-  /** All keys that match the pattern. */
+  /** All keys that match the pattern, whose characters stand for bytes. */
   | { readonly op: 'keys'; readonly pattern: string }
   /** One page of a walk over all keys, of about `count` keys before the pattern is applied. */
   | {
@@ -67,12 +67,18 @@ export type WriteOperation =
       readonly key: string
       readonly expiry: Expiry
       /** By what the key has so far: no expiry, any, an earlier one, a later one (for ever is the latest). */
-      readonly condition: 'nx' | 'xx' | 'gt' | 'lt' | undefined
+      readonly condition: 'nx' | 'xx' | 'gt' | 'lt' | 'xx-lt' | undefined
     }
   | { readonly op: 'rename'; readonly from: string; readonly to: string; readonly ifNone: boolean }
   | { readonly op: 'flush' }
 
 export type Operation = ReadOperation | WriteOperation
+
+/** A key and the version that it had when it was looked at; 0: it was not there. */
+export interface Watched {
+  readonly key: string
+  readonly version: number
+}
 
 /** What an operation answers, as Redis would. */
 export type Reply =

@@ -3,7 +3,7 @@
  * bytes to a {@link Request} and a {@link Response} to bytes; engines know nothing else.
  */
 import type { LogIndex, Member, NodeId, Term } from '../base/ids.js'
-import type { Operation, ReadOperation, Reply } from '../base/operation.js'
+import type { Operation, ReadOperation, Reply, Watched } from '../base/operation.js'
 import type { ErrorCode } from './errors.js'
 
 /**
@@ -28,8 +28,13 @@ export type Request =
       readonly identity?: string | undefined
     }
   | { readonly op: 'keys'; readonly prefix: string; readonly after: string; readonly limit: number }
-  /** Operations of Redis, carried out as a whole; one that may write is in the first, none in the second. */
-  | { readonly op: 'redis-write'; readonly operations: readonly Operation[] }
+  /** Operations of Redis, carried out as a whole, if no watched key has changed. */
+  | {
+      readonly op: 'redis-write'
+      readonly operations: readonly Operation[]
+      readonly watched: readonly Watched[]
+    }
+  /** The same for operations that only read. */
   | { readonly op: 'redis-read'; readonly operations: readonly ReadOperation[]; readonly local: boolean }
   | { readonly op: 'status' }
   | { readonly op: 'add-member'; readonly member: Member }

@@ -1,5 +1,5 @@
 /** How operations become one request to the database, and its response their replies. */
-import { isRead, type Operation, type ReadOperation, type Reply } from '../../base/operation.js'
+import { isRead, type Operation, type ReadOperation, type Reply, type Watched } from '../../base/operation.js'
 import type { DataRequest } from '../command.js'
 import type { Failure, Response } from '../request.js'
 
@@ -10,11 +10,16 @@ export interface OrderedRequest {
 }
 
 /**
- * The one request that carries out the operations, as a whole. With `local` what only reads is answered from
+ * The one request that carries out the operations, as a whole; where a watched key has changed, it is answered
+ * by the failure VERSION_MISMATCH instead. With `local` what only reads is answered from
  * the copy of the node that was asked. What the other dialects can ask, too, is asked as they do: it is shorter.
  */
-export function dataRequest(operations: readonly Operation[], local: boolean): OrderedRequest {
-  const [only] = operations.length === 1 ? operations : []
+export function dataRequest(
+  operations: readonly Operation[],
+  local: boolean,
+  watched: readonly Watched[] = [],
+): OrderedRequest {
+  const [only] = operations.length === 1 && watched.length === 0 ? operations : []
   if (only?.op === 'get') return { kind: 'read', request: { op: 'get', key: only.key, local } }
   if (only !== undefined && isPlainSet(only)) {
     return { kind: 'write', request: { op: 'set', key: only.key, value: only.value } }
