@@ -27,7 +27,9 @@ export function dataRequest(
   const [key] = only?.op === 'delete' && only.keys.length === 1 ? only.keys : []
   if (key !== undefined) return { kind: 'write', request: { op: 'delete', key } }
   const reads = operations.filter((operation): operation is ReadOperation => isRead(operation))
-  if (reads.length < operations.length) return { kind: 'write', request: { op: 'redis-write', operations } }
+  if (reads.length < operations.length || watched.length > 0) {
+    return { kind: 'write', request: { op: 'redis-write', operations, watched } }
+  }
   return { kind: 'read', request: { op: 'redis-read', operations: reads, local } }
 }
 
