@@ -31,10 +31,12 @@ export type ReadOperation =
       readonly cursor: string
       readonly pattern: string
       readonly count: number
-      /** Only keys of this type; there is but one, `string`. */
-      readonly type: string | undefined
+      /** False where keys of a type are asked for that is not theirs: they all hold strings. */
+      readonly isOfType: boolean
     }
-  | { readonly op: 'randomkey' | 'dbsize' | 'time' }
+  /** Any key there is. */
+  | { readonly op: 'randomkey' }
+  | { readonly op: 'dbsize' | 'time' }
 
 /** What may change something. Where an operation is refused, its reply is an error and nothing has changed. */
 export type WriteOperation =
@@ -72,6 +74,7 @@ export type WriteOperation =
   | { readonly op: 'rename'; readonly from: string; readonly to: string; readonly ifNone: boolean }
   | { readonly op: 'flush' }
 
+/** Whatever Redis can ask of the data. */
 export type Operation = ReadOperation | WriteOperation
 
 /** A key and the version that it had when it was looked at; 0: it was not there. */

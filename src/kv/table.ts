@@ -30,6 +30,8 @@ export interface Table {
   expired(nowMs: number, limit: number): string[]
   /** How many keys there are. */
   count(): number
+  /** Bytes of what was written since the last checkpoint began, as they are held in memory. */
+  pendingBytes(): number
   /** Removes everything, in a time that does not depend on how much there is. */
   clear(): void
   /**
@@ -65,8 +67,6 @@ export interface TableView {
 
 /** The table as the driver and the storage use it. */
 export interface TableStore extends Table {
-  /** Bytes of keys and values written since the last checkpoint began. */
-  pendingBytes(): number
   /**
    * Makes the state of this moment durable with `meta`, in one transaction, without holding up reads and
    * writes; `done` is called when it is on the disk. One at a time.

@@ -137,8 +137,8 @@ export const errors = {
     definite: true,
     advice: 'Make room on the disk that holds the data directory; writes resume by themselves.',
   },
-  REPLY_TOO_LARGE: {
-    text: 'The reply would be too large (limit {limit} bytes). Nothing was done.',
+  TOO_LARGE: {
+    text: 'Too much to write or to answer at once (limit {limit} bytes). Nothing was done.',
     definite: true,
     advice: 'Ask for less at once.',
   },

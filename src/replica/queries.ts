@@ -5,6 +5,8 @@
  */
 import type { LogIndex, Member, NodeId, RequestId, Term } from '../base/ids.js'
 import type { Random } from '../base/random.js'
+import { replyBytes } from '../kv/operations.js'
+import type { Walk } from '../kv/walk.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
 import type { To } from './contract.js'
 import type { ConsensusMessage } from './messages.js'
@@ -16,7 +18,8 @@ type Origin =
   /** The node itself: it tells the leader that its address changed. */
   | { readonly kind: 'own' }
 
-interface Question {
+/** A read or an administrative request that is not answered yet. */
+export interface Question {
   readonly token: number
   readonly request: Request
   readonly origin: Origin
@@ -25,12 +28,16 @@ interface Question {
   readonly expiresAtTick: number
   /** How often a leader was asked, this node as one included. */
   asked: number
+  /** What is left to do of a read that takes several steps. */
+  walk: Walk | undefined
 }
 
 /** A read that may be served from a table in which `index` is applied. */
-interface ReadyQuestion {
+export interface ReadyQuestion {
   readonly question: Question
   readonly index: LogIndex
+  /** The index is that of an entry that told the time, on account of this read. */
+  readonly isTimed: boolean
 }
 
 /** Foreign questions a leader holds at most; further ones are dropped, and will be asked again. */
@@ -70,6 +77,17 @@ export class Queries {
   add(id: RequestId, request: Request, askedByTick: number, expiresAtTick: number): void {
     if (this.size >= clientMax) this.#answer(id, failure('BUSY'))
     else this.#ask(request, { kind: 'client', id }, askedByTick, expiresAtTick)
+  }
+
+  /** Takes a client's read that is served here, from what is applied now. */
+  addLocal(id: RequestId, request: Request, applied: LogIndex, expiresAtTick: number): void {
+    if (this.size >= clientMax) {
+      this.#answer(id, failure('BUSY'))
+      return
+    }
+    const question = this.#ask(request, { kind: 'client', id }, expiresAtTick, expiresAtTick)
+    this.#waiting.pop()
+    this.await(question.token, applied)
   }
 
   takeForeign(node: NodeId, id: number, request: Request): void {
@@ -127,10 +145,11 @@ export class Queries {
   }
 
   /** The round of a read was answered, here or at the leader: it may be served once `index` is applied. */
-  await(token: number, index: LogIndex): void {
+  await(token: number, index: LogIndex, isTimed = false): void {
     const question = this.#questions.get(token)
     // Whoever waits longer than for a repeat hears of a later index, but the first one will do.
-    if (question !== undefined && !this.#awaiting.has(token)) this.#awaiting.set(token, { question, index })
+    if (question !== undefined && !this.#awaiting.has(token))
+      this.#awaiting.set(token, { question, index, isTimed })
   }
 
   takeReady(applied: LogIndex): readonly ReadyQuestion[] {
@@ -213,7 +232,8 @@ export class Queries {
   }
 
   #ask(request: Request, origin: Origin, askedByTick: number, expiresAtTick: number): Question {
-    const question = { token: this.#nextToken++, request, origin, askedByTick, expiresAtTick, asked: 0 }
+    const token = this.#nextToken++
+    const question = { token, request, origin, askedByTick, expiresAtTick, asked: 0, walk: undefined }
     this.#questions.set(question.token, question)
     if (request.op === 'transfer-leader') this.#transfers.add(question)
     this.#waiting.push(question)
@@ -225,6 +245,8 @@ export class Queries {
     this.#resendAtTick = Number.POSITIVE_INFINITY
     this.#awaiting.clear()
     this.#waiting = [...this.#questions.values()]
+    // What was found so far is of a moment that may be too early for the next leader.
+    for (const question of this.#waiting) question.walk = undefined
   }
 
   #drop(question: Question): void {
@@ -240,6 +262,8 @@ export class Queries {
 /** About how much an answer takes in a message. */
 export function responseBytes(response: Response): number {
   if (response.kind === 'value') return response.value.length
+  if (response.kind === 'redis')
+    return response.replies.reduce((total, reply) => total + replyBytes(reply), 0)
   if (response.kind !== 'keys') return 0
   return response.keys.reduce((total, key) => total + key.length, 0)
 }

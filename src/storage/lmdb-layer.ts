@@ -9,8 +9,10 @@ import { SortedKeys } from './sorted-keys.js'
 
 /** In a layer in the place of a record: the key was deleted. */
 export const deleted = Symbol('deleted')
+/** What a layer says of a key. */
 export type Layered = TableRecord | typeof deleted
 
+/** See the head of this file. */
 export class Layer {
   /** True: everything was removed when the layer began, so that nothing older shows through. */
   readonly hidesOlder: boolean
@@ -23,7 +25,7 @@ export class Layer {
     this.hidesOlder = hidesOlder
   }
 
-  /** Bytes of what was written, the same key each time. */
+  /** Bytes of what it holds. */
   get bytes(): number {
     return this.#bytes
   }
@@ -39,7 +41,10 @@ export class Layer {
   set(key: string, row: Layered): void {
     const before = this.#rows.get(key)
     if (before === undefined) this.#order.add(key)
-    else if (before !== deleted) this.#forget(key, before)
+    else {
+      this.#bytes -= changeBytes(key, before === deleted ? undefined : before)
+      if (before !== deleted) this.#forget(key, before)
+    }
     this.#rows.set(key, row)
     if (row !== deleted && row.expiresAt !== undefined) this.#expiries.add(expiryWord(row.expiresAt, key))
     this.#bytes += changeBytes(key, row === deleted ? undefined : row)

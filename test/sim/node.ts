@@ -314,7 +314,7 @@ export class SimulatedNode {
   /** The table took a write: whose it was stands in the log. */
   #onSet(index: number): void {
     const entry = this.#running?.replica.raft.view.log.entry(logIndex(index))
-    const identity = entry && decodeProposal(entry.data)?.identity
+    const identity = entry && decodeProposal(entry.data)?.write?.identity
     if (identity === undefined) return
     this.#events.onCarriedOut(this, index, `${identity.session}/${identity.counter}`)
   }

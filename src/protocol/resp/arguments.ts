@@ -2,11 +2,11 @@
  * How the words of a Redis command are read: each reader gives a checked value or refuses the command with the
  * words that Redis would use.
  */
+import { parseInteger64 } from '../../base/integer64.js'
 import type { Expiry } from '../../base/operation.js'
 import { errorText } from '../errors.js'
-import { checkKey } from '../key.js'
+import { readKey } from '../key.js'
 import { failure } from '../request.js'
-import { isUtf8 } from '../utf8.js'
 import type { ErrorReply } from './command-row.js'
 
 /** Thrown by the readers and caught by {@link refusing}: it never leaves the tables. */
@@ -40,20 +40,10 @@ export function at(words: readonly Buffer[], position: number): Buffer {
 
 /** A key: what is one in the other dialects, so that each can be named in each. */
 export function keyOf(word: Buffer): string {
-  // A key that is far too long is not decoded first.
-  const isText = word.length <= keyBytesLooked && isUtf8(word, 0, word.length)
-  const key = isText ? word.toString() : undefined
-  const problem =
-    key === undefined && word.length <= keyBytesLooked
-      ? failure('NOT_UTF8')
-      : checkKey(key ?? 'k'.repeat(keyBytesLooked))
-  if (key === undefined || problem !== undefined) {
-    throw new Refused(`ERR ${errorText(problem?.code ?? 'INVALID_KEY', problem?.details)}`)
-  }
+  const key = word.length === 0 ? failure('INVALID_KEY') : readKey(word, 0, word.length)
+  if (typeof key !== 'string') throw new Refused(`ERR ${errorText(key.code, key.details)}`)
   return key
 }
-
-const keyBytesLooked = 4096
 
 /** A word that is an option or a name, in lower case; any bytes give some text. */
 export function nameOf(word: Buffer): string {
@@ -62,10 +52,8 @@ export function nameOf(word: Buffer): string {
 
 /** A whole number of 64 bits, written as Redis writes them: no plus sign, no leading zero, no blank. */
 export function integerOf(word: Buffer): bigint {
-  const text = word.length <= 20 ? word.toString('latin1') : ''
-  if (!/^(?:0|-?[1-9]\d*)$/.test(text)) throw new Refused(notAnInteger)
-  const value = BigInt(text)
-  if (value !== BigInt.asIntN(64, value)) throw new Refused(notAnInteger)
+  const value = parseInteger64(word.toString('latin1', 0, 21))
+  if (value === undefined) throw new Refused(notAnInteger)
   return value
 }
 

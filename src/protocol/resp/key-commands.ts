@@ -179,23 +179,22 @@ function readScan(words: readonly Buffer[]): Operation {
   if (!/^\d{1,20}$/.test(cursor) || BigInt(cursor) >= 2n ** 64n) throw new Refused('ERR invalid cursor')
   let pattern = '*'
   let count = 10
-  let type: string | undefined
+  let isOfType = true
   for (let position = 1; position < words.length; position += 2) {
     const name = nameOf(at(words, position))
     const word = words[position + 1]
     if (word === undefined) throw new Refused(syntaxError)
     if (name === 'match') pattern = patternOf(word)
-    else if (name === 'type') type = nameOf(word.subarray(0, typeCharactersMax))
+    else if (name === 'type') isOfType = nameOf(word) === 'string'
     else if (name === 'count') count = boundedIntegerOf(word)
     else throw new Refused(syntaxError)
     if (count < 1) throw new Refused(syntaxError)
   }
-  return { op: 'scan', cursor, pattern, count: Math.min(count, scanCountMax), type }
+  return { op: 'scan', cursor, pattern, count: Math.min(count, scanCountMax), isOfType }
 }
 
 /** Pages are no larger, whatever is asked for: the count is a hint. */
 const scanCountMax = 1000
-const typeCharactersMax = 32
 /** A longer one could only match by its stars. */
 const patternBytesMax = 16 * 1024
 
