@@ -132,7 +132,7 @@ function keySpecification({ flags, keys }: RespCommandRow): RespReply {
   // Counted from the first key, unless from the end.
   const lastKey = last < 0 ? last : last - first
   return mapReply([
-    ['flags', setOf(flags.includes('write') ? ['RW', 'ACCESS', 'UPDATE'] : ['RO', 'ACCESS'])],
+    ['flags', setOf(flags.includes('write') ? ['RW', 'access', 'update'] : ['RO', 'access'])],
     [
       'begin_search',
       mapReply([

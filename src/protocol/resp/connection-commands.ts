@@ -46,7 +46,7 @@ export const connectionCommands: Readonly<Record<string, ConnectionCommandRow>> 
     ...row(2, ['loading', 'stale', 'fast'], '1.0.0', 'Select the database: there is one, 0'),
     run: ([, index]) => {
       const text = textOf(index)
-      if (!/^-?\d{1,18}$/.test(text)) return errorReply('ERR invalid DB index')
+      if (!/^-?\d{1,18}$/.test(text)) return errorReply('ERR value is not an integer or out of range')
       return Number(text) === 0 ? okReply : errorReply('ERR DB index is out of range')
     },
   },

@@ -162,14 +162,22 @@ function settingsReply(patterns: readonly string[], host: RespHost): RespReply {
 /** Longer than any name. */
 const patternCharactersMax = 64
 
-/** Whether a name fits a pattern of letters, `*` and `?`. */
+/** Whether a name fits a pattern of letters, `*` and `?`. Only the last star is tried anew, which is enough. */
 function matches(name: string, pattern: string): boolean {
-  const [first, ...rest] = pattern
-  if (first === undefined) return name === ''
-  if (first === '*') {
-    const behind = pattern.replace(/^\*+/, '')
-    if (behind === '') return true
-    return [...name].some((_, at) => matches(name.slice(at), behind))
+  let position = 0
+  let inPattern = 0
+  let star: { readonly inPattern: number; position: number } | undefined
+  while (position < name.length) {
+    const character = pattern[inPattern]
+    if (character === '*') {
+      star = { inPattern: inPattern++, position }
+    } else if (character === '?' || character === name[position]) {
+      position++
+      inPattern++
+    } else if (star !== undefined) {
+      position = ++star.position
+      inPattern = star.inPattern + 1
+    } else return false
   }
-  return name !== '' && (first === '?' || first === name[0]) && matches(name.slice(1), rest.join(''))
+  return /^\**$/.test(pattern.slice(inPattern))
 }
