@@ -139,6 +139,11 @@ export class SimulatedNode {
     return this.#running?.replica
   }
 
+  /** How many records the table has that are to expire, or have. */
+  countExpiring(): number {
+    return this.#running === undefined ? 0 : this.#table.expired(Number.MAX_SAFE_INTEGER, 1000).length
+  }
+
   /** Stands for the contents of the table. */
   digest(): string | undefined {
     return this.#running && digestOf(this.#table)
