@@ -143,7 +143,20 @@ function list(options: readonly string[], host: RespHost): RespReply {
   return errorReply('ERR syntax error')
 }
 
-/** A line for each client, with those of Redis's fields of which there is something to say. */
+/** Client libraries read these as numbers whether they use them or not; there is nothing to say of them. */
+const alwaysThere = {
+  fd: 0,
+  qbuf: 0,
+  'qbuf-free': 0,
+  'argv-mem': 0,
+  'multi-mem': 0,
+  obl: 0,
+  oll: 0,
+  omem: 0,
+  'tot-mem': 0,
+}
+
+/** A line for each client, with Redis's fields. */
 function clientLines(clients: readonly ClientFacts[], host: RespHost): string {
   const { wallMs } = host.facts()
   const seconds = (sinceMs: number) => Math.max(0, Math.floor((wallMs - sinceMs) / 1000))
@@ -163,6 +176,7 @@ function clientLines(clients: readonly ClientFacts[], host: RespHost): string {
         ssub: 0,
         multi: state.transaction?.size ?? -1,
         watch: state.watched.keys.size,
+        ...alwaysThere,
         cmd: state.lastCommand,
         user: 'default',
         resp: state.version,
