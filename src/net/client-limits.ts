@@ -33,6 +33,9 @@ export const unsentBytesMax = 1024 * 1024
 export const messagesPerTurn = 1024
 export const messageBytesPerTurn = 256 * 1024
 
+/** How long a connection that is refused has time for its first byte, whose dialect it is then told so in. */
+export const firstByteMs = 100
+
 /**
  * How long a connection that we end is still read from (what comes is dropped). Closing a socket with unread input
  * would reset the connection, and the client could lose the replies it has not read yet.

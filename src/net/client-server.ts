@@ -12,7 +12,13 @@ import type { ClientFacts, RespHost } from '../protocol/resp/conversation.js'
 import type { Backend } from './client-backend.js'
 import { ClientConnection, type ConnectionHost } from './client-connection.js'
 import { respHost } from './client-facts.js'
-import { connectionsMaxDefault, keepAliveMs, lingerMs, refusedConnectionsMax } from './client-limits.js'
+import {
+  connectionsMaxDefault,
+  firstByteMs,
+  keepAliveMs,
+  lingerMs,
+  refusedConnectionsMax,
+} from './client-limits.js'
 import { listen } from './listen.js'
 
 export interface ClientServerOptions {
@@ -63,6 +69,9 @@ export async function listenForClients(
   await port.listen()
   return port
 }
+
+/** What a request of the Redis protocol begins with. */
+const asterisk = 0x2a
 
 class ClientPort implements ClientServer, ConnectionHost {
   readonly backend: Backend
@@ -194,11 +203,20 @@ class ClientPort implements ClientServer, ConnectionHost {
     }
     this.#refused.add(socket)
     const deadline = setTimeout(() => socket.destroy(), lingerMs)
+    const say = (isRedis: boolean): void => {
+      clearTimeout(silence)
+      if (socket.writableEnded) return
+      const text = errorText('TOO_MANY_CONNECTIONS', { limit: this.#connectionsMax })
+      socket.end(isRedis ? `-ERR ${text}\r\n` : `ERROR: ${text}\n`)
+    }
+    // In the dialect of its first byte, which a program sends at once; a person may wait to be greeted.
+    const silence = setTimeout(() => say(false), firstByteMs)
+    socket.once('data', (chunk: Buffer) => say(chunk[0] === asterisk))
     socket.on('close', () => {
+      clearTimeout(silence)
       clearTimeout(deadline)
       this.#refused.delete(socket)
     })
     socket.resume()
-    socket.end(`ERROR: ${errorText('TOO_MANY_CONNECTIONS', { limit: this.#connectionsMax })}\n`)
   }
 }

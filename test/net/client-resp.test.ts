@@ -220,6 +220,15 @@ describe('The client port, in the Redis protocol,', () => {
     )
   })
 
+  it('refuses one connection too many in its own words', async () => {
+    await open({ connectionsMax: 1 })
+    const second = await port.connect()
+    expect(await second.end(request('PING'))).to.equal('-ERR Too many connections (limit 1).\r\n')
+    const silent = await port.connect()
+    await silent.until(() => silent.lines === 1)
+    expect(silent.received).to.equal('ERROR: Too many connections (limit 1).\n')
+  })
+
   it('does not take a browser for a client because of what it sends behind', async () => {
     await open()
     client.send(Buffer.concat([Buffer.from('POST / HTTP/1.1\r\nHost: x\r\n\r\n'), request('SET', 'a', '1')]))
