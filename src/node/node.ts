@@ -24,6 +24,7 @@ import { formCluster } from './formation.js'
 import type { ConsensusHost, HostEvents } from './host.js'
 import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
 import { type Logger, logClusterEvent } from './logger.js'
+import { programVersion } from './version.js'
 
 /** The world of a node; real-world.ts gives the real one. */
 export interface NodeWorld {
@@ -174,15 +175,24 @@ export class QuorateNode implements Backend {
     } else if (this.#config.forceNewCluster) {
       throw new Error('--force-new-cluster needs the data directory of a member of a cluster.')
     }
-    const { listenHost: host, port, lineBytesMax, connectionsMax, banner } = this.#config
+    const { listenHost: host, port, address, lineBytesMax, connectionsMax, banner } = this.#config
+    const version = programVersion()
     try {
-      this.#server = await listenForClients(this, { host, port, lineBytesMax, connectionsMax, banner })
+      this.#server = await listenForClients(this, {
+        host,
+        port,
+        address,
+        version,
+        lineBytesMax,
+        connectionsMax,
+        banner,
+      })
     } catch (error) {
       this.#host?.seal(failure('STOPPING'))
       await this.#host?.close()
       throw error
     }
-    const { address, peerAddress } = this.#config
+    const { peerAddress } = this.#config
     this.#world.log.info(
       { identity: this.#identity.node, address, peerAddress, standing: standing.kind },
       'ready',

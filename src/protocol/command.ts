@@ -13,7 +13,17 @@ export const keysPerPageMax = 1000
 
 /** The requests that clients make of the data; members and leadership are changed by an {@link AdminCommand}. */
 export type DataRequest = Extract<Request, { op: DataOperation }>
-type DataOperation = 'get' | 'put' | 'update' | 'set' | 'delete' | 'cas' | 'keys' | 'status'
+type DataOperation =
+  | 'get'
+  | 'put'
+  | 'update'
+  | 'set'
+  | 'delete'
+  | 'cas'
+  | 'keys'
+  | 'redis-write'
+  | 'redis-read'
+  | 'status'
 type RequestOf<Operation> = Extract<Request, { op: Operation }>
 
 /** A checked command. `kind` says how it is ordered; what only concerns showing the answer is not in `request`. */

@@ -137,6 +137,11 @@ export const errors = {
     definite: true,
     advice: 'Make room on the disk that holds the data directory; writes resume by themselves.',
   },
+  TOO_LARGE: {
+    text: 'Too much to write or to answer at once (limit {limit} bytes). Nothing was done.',
+    definite: true,
+    advice: 'Ask for less at once.',
+  },
   TOO_MANY_CONNECTIONS: {
     text: 'Too many connections (limit {limit}).',
     definite: true,

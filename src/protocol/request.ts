@@ -3,6 +3,7 @@
  * bytes to a {@link Request} and a {@link Response} to bytes; engines know nothing else.
  */
 import type { LogIndex, Member, NodeId, Term } from '../base/ids.js'
+import type { Operation, ReadOperation, Reply, Watched } from '../base/operation.js'
 import type { ErrorCode } from './errors.js'
 
 /**
@@ -27,6 +28,14 @@ export type Request =
       readonly identity?: string | undefined
     }
   | { readonly op: 'keys'; readonly prefix: string; readonly after: string; readonly limit: number }
+  /** Operations of Redis, carried out as a whole, if no watched key has changed. */
+  | {
+      readonly op: 'redis-write'
+      readonly operations: readonly Operation[]
+      readonly watched: readonly Watched[]
+    }
+  /** The same for operations that only read. */
+  | { readonly op: 'redis-read'; readonly operations: readonly ReadOperation[]; readonly local: boolean }
   | { readonly op: 'status' }
   | { readonly op: 'add-member'; readonly member: Member }
   | { readonly op: 'move-member'; readonly member: Member }
@@ -41,6 +50,8 @@ export type Response =
   | { readonly kind: 'written'; readonly version: number }
   /** One page of `keys`, in byte order; `more` says that keys follow the last one. */
   | { readonly kind: 'keys'; readonly keys: readonly string[]; readonly more: boolean }
+  /** One reply for each operation of Redis. */
+  | { readonly kind: 'redis'; readonly replies: readonly Reply[] }
   | { readonly kind: 'status'; readonly status: ClusterStatus }
   /** An administrative command (members, leadership) was carried out. */
   | { readonly kind: 'done' }

@@ -3,12 +3,14 @@
  * and, while this node leads, those of other nodes. All of them may be asked again without harm, so they
  * simply are, when the leader changes or stays silent.
  *
- * What must always hold: reads of this node's clients see the log in the order in which they were asked. So their
+ * What must always hold: reads of this node's clients (see isOrdered) see the log in the order in which they were asked. So their
  * answers leave in that order, and one that shows an older state than the answer before it is asked for again;
  * that happens where the earlier one was lost on its way and had to be repeated.
  */
 import { type LogIndex, logIndex, type Member, type NodeId, type RequestId, type Term } from '../base/ids.js'
 import type { Random } from '../base/random.js'
+import { replyBytes } from '../kv/operations.js'
+import { isWalk, type Walk } from '../kv/walk.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
 import type { To } from './contract.js'
 import type { ConsensusMessage } from './messages.js'
@@ -20,7 +22,8 @@ type Origin =
   /** The node itself: it tells the leader that its address changed. */
   | { readonly kind: 'own' }
 
-interface Question {
+/** A read or an administrative request that is not answered yet. */
+export interface Question {
   readonly token: number
   readonly request: Request
   readonly origin: Origin
@@ -29,6 +32,8 @@ interface Question {
   readonly expiresAtTick: number
   /** How often a leader was asked, this node as one included. */
   asked: number
+  /** What is left to do of a read that takes several steps. */
+  walk: Walk | undefined
   /** The answer to a read, while one that was asked before it has none. */
   held: HeldAnswer | undefined
 }
@@ -40,9 +45,11 @@ interface HeldAnswer {
 }
 
 /** A read that may be served from a table in which `index` is applied. */
-interface ReadyQuestion {
+export interface ReadyQuestion {
   readonly question: Question
   readonly index: LogIndex
+  /** The index is that of an entry that told the time, on account of this read. */
+  readonly isTimed: boolean
 }
 
 /** Foreign questions a leader holds at most; further ones are dropped, and will be asked again. */
@@ -86,6 +93,17 @@ export class Queries {
   add(id: RequestId, request: Request, askedByTick: number, expiresAtTick: number): void {
     if (this.size >= clientMax) this.#answer(id, failure('BUSY'))
     else this.#ask(request, { kind: 'client', id }, askedByTick, expiresAtTick)
+  }
+
+  /** Takes a client's read that is served here, from what is applied now. */
+  addLocal(id: RequestId, request: Request, applied: LogIndex, expiresAtTick: number): void {
+    if (this.size >= clientMax) {
+      this.#answer(id, failure('BUSY'))
+      return
+    }
+    const question = this.#ask(request, { kind: 'client', id }, expiresAtTick, expiresAtTick)
+    this.#waiting.pop()
+    this.await(question.token, applied)
   }
 
   takeForeign(node: NodeId, id: number, request: Request): void {
@@ -144,10 +162,11 @@ export class Queries {
   }
 
   /** The round of a read was answered, here or at the leader: it may be served once `index` is applied. */
-  await(token: number, index: LogIndex): void {
+  await(token: number, index: LogIndex, isTimed = false): void {
     const question = this.#questions.get(token)
     // Whoever waits longer than for a repeat hears of a later index, but the first one will do.
-    if (question !== undefined && !this.#awaiting.has(token)) this.#awaiting.set(token, { question, index })
+    if (question !== undefined && !this.#awaiting.has(token))
+      this.#awaiting.set(token, { question, index, isTimed })
   }
 
   takeReady(applied: LogIndex): readonly ReadyQuestion[] {
@@ -241,9 +260,10 @@ export class Queries {
 
   #ask(request: Request, origin: Origin, askedByTick: number, expiresAtTick: number): Question {
     const token = this.#nextToken++
-    const question = { token, request, origin, askedByTick, expiresAtTick, asked: 0, held: undefined }
+    const none = { walk: undefined, held: undefined }
+    const question: Question = { token, request, origin, askedByTick, expiresAtTick, asked: 0, ...none }
     this.#questions.set(token, question)
-    if (origin.kind === 'client' && isRead(request)) this.#reads.add(question)
+    if (origin.kind === 'client' && isOrdered(request)) this.#reads.add(question)
     if (request.op === 'transfer-leader') this.#transfers.add(question)
     this.#waiting.push(question)
     return question
@@ -275,6 +295,8 @@ export class Queries {
     this.#resendAtTick = Number.POSITIVE_INFINITY
     this.#awaiting.clear()
     this.#waiting = [...this.#questions.values()].filter(({ held }) => held === undefined)
+    // What was found so far is of a moment that may be too early for the next leader.
+    for (const question of this.#waiting) question.walk = undefined
   }
 
   #drop(question: Question): void {
@@ -288,13 +310,27 @@ export class Queries {
   }
 }
 
-function isRead({ op }: Request): boolean {
-  return op === 'get' || op === 'keys'
+/**
+ * Whether a read is answered in its turn among those of this node. Not one of the own copy, which may be stale
+ * anyway; nor one that walks over all keys for so long that everybody would wait (its connection waits for it).
+ */
+function isOrdered(request: Request): boolean {
+  switch (request.op) {
+    case 'get':
+    case 'keys':
+      return true
+    case 'redis-read':
+      return !request.local && !request.operations.some(isWalk)
+    default:
+      return false
+  }
 }
 
 /** About how much an answer takes in a message. */
 export function responseBytes(response: Response): number {
   if (response.kind === 'value') return response.value.length
+  if (response.kind === 'redis')
+    return response.replies.reduce((total, reply) => total + replyBytes(reply), 0)
   if (response.kind !== 'keys') return 0
   return response.keys.reduce((total, key) => total + key.length, 0)
 }

@@ -4,8 +4,10 @@
  * to it.
  */
 import { assert, present } from '../base/assert.js'
-import type { TableRecord, TableStore, TableView } from '../kv/table.js'
+import type { TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
+import { expiryWord, keyOfExpiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { compareKeys, firstKeys } from './key-order.js'
+import { SortedKeys } from './sorted-keys.js'
 
 /** One moment, held: never changed once it is made. */
 interface Held {
@@ -24,6 +26,7 @@ export interface MemoryTableOptions {
 export class MemoryTable implements TableStore {
   readonly #complete: (finish: () => void) => void
   #rows = new Map<string, TableRecord>()
+  #expiries = new SortedKeys()
   #durable: Held | undefined
   #building: Map<string, TableRecord> | undefined
   #pendingBytes = 0
@@ -44,7 +47,7 @@ export class MemoryTable implements TableStore {
     this.#afterCompletion = undefined
     this.#building = undefined
     this.#pendingBytes = 0
-    this.#rows = new Map(this.#durable?.rows)
+    this.#replaceRows(this.#durable?.rows)
   }
 
   get(key: string): TableRecord | undefined {
@@ -52,11 +55,14 @@ export class MemoryTable implements TableStore {
   }
 
   set(key: string, record: TableRecord): void {
+    this.#forgetExpiry(key)
+    if (record.expiresAt !== undefined) this.#expiries.add(expiryWord(record.expiresAt, key))
     this.#rows.set(key, record)
     this.#pendingBytes += Buffer.byteLength(key) + record.value.length
   }
 
   delete(key: string): void {
+    this.#forgetExpiry(key)
     if (this.#rows.delete(key)) this.#pendingBytes += Buffer.byteLength(key)
   }
 
@@ -64,8 +70,26 @@ export class MemoryTable implements TableStore {
     return firstKeys(this.#rows.keys(), prefix, after, limit)
   }
 
+  walk(after: string, visitsMax: number): WalkStep {
+    const keys = this.keys('', after, visitsMax)
+    return { keys, next: keys.length < visitsMax ? undefined : keys.at(-1) }
+  }
+
+  expired(nowMs: number, limit: number): string[] {
+    const found: string[] = []
+    for (const word of this.#expiries.from('')) {
+      if (found.length === limit || timeOfExpiryWord(word) > nowMs) break
+      found.push(keyOfExpiryWord(word))
+    }
+    return found
+  }
+
   count(): number {
     return this.#rows.size
+  }
+
+  clear(): void {
+    this.#replaceRows(undefined)
   }
 
   meta(): Uint8Array | undefined {
@@ -100,7 +124,7 @@ export class MemoryTable implements TableStore {
     this.#building = undefined
     const finish = (): void =>
       this.#becomeDurable({ meta, rows }, () => {
-        this.#rows = new Map(rows)
+        this.#replaceRows(rows)
         this.#pendingBytes = 0
         done(undefined)
       })
@@ -110,6 +134,19 @@ export class MemoryTable implements TableStore {
 
   close(): void {
     this.crash()
+  }
+
+  #replaceRows(rows: ReadonlyMap<string, TableRecord> | undefined): void {
+    this.#rows = new Map(rows)
+    this.#expiries = new SortedKeys()
+    for (const [key, { expiresAt }] of this.#rows) {
+      if (expiresAt !== undefined) this.#expiries.add(expiryWord(expiresAt, key))
+    }
+  }
+
+  #forgetExpiry(key: string): void {
+    const expiresAt = this.#rows.get(key)?.expiresAt
+    if (expiresAt !== undefined) this.#expiries.remove(expiryWord(expiresAt, key))
   }
 
   #becomeDurable(held: Held, done: (error: Error | undefined) => void): void {

@@ -73,7 +73,8 @@ const introduction = `This page is made from the tables in \`src/protocol/comman
 \`UPDATE=1\` makes that test write it anew.
 
 A node has one port for clients, 5000 unless changed. A line that begins with \`{\` is a request in the JSON
-dialect, any other line is a command of the text dialect; both can be used on one connection.`
+dialect, what begins with \`*\` is one in the protocol of Redis, which has [a page of its own](redis.md), and any other line
+is a command of the text dialect. All can be used on one connection.`
 
 const textDialect = `One command a line, one reply for each, in order. Lines end in \`\\n\` or \`\\r\\n\`; a last line without
 either is carried out when the client closes its side. An empty line is nothing. Commands can be typed in either

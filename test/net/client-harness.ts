@@ -64,6 +64,7 @@ export class FakeBackend implements Backend {
     if (request.op === 'status') {
       return { kind: 'status', status: { engine: 'raft', leader: undefined, members: [], canLose: 0 } }
     }
+    if (request.op === 'redis-read' || request.op === 'redis-write') return failure('BUSY')
     const found = this.data.get(request.key)
     if (request.op === 'get') {
       return found === undefined ? failure('KEY_NOT_FOUND') : { kind: 'value', ...found }

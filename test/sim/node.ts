@@ -139,6 +139,11 @@ export class SimulatedNode {
     return this.#running?.replica
   }
 
+  /** How many records the table has that are to expire, or have. */
+  countExpiring(): number {
+    return this.#running === undefined ? 0 : this.#table.expired(Number.MAX_SAFE_INTEGER, 1000).length
+  }
+
   /** Stands for the contents of the table. */
   digest(): string | undefined {
     return this.#running && digestOf(this.#table)
@@ -314,7 +319,7 @@ export class SimulatedNode {
   /** The table took a write: whose it was stands in the log. */
   #onSet(index: number): void {
     const entry = this.#running?.replica.raft.view.log.entry(logIndex(index))
-    const identity = entry && decodeProposal(entry.data)?.identity
+    const identity = entry && decodeProposal(entry.data)?.write?.identity
     if (identity === undefined) return
     this.#events.onCarriedOut(this, index, `${identity.session}/${identity.counter}`)
   }

@@ -12,12 +12,13 @@ import { SimulatedClient, toOutcome, toRequest } from './clients.js'
 import { drillSuccession } from './drill.js'
 import { couldBeElected } from './electable.js'
 import { EventLog } from './event-log.js'
+import { ExpiringKeys } from './expiring.js'
 import { type Action, HistoryRecorder, isUnknown } from './history.js'
 import { judge } from './linearizability.js'
 import { Nemesis } from './nemesis.js'
 import { SimulatedNetwork } from './network.js'
 import { SimulatedNode } from './node.js'
-import { describeSwarm, drawMachine, drawSwarm, type Swarm } from './swarm.js'
+import { describeSwarm, drawMachine, drawSwarm, redisSeeds, type Swarm, withRedis } from './swarm.js'
 import { findVersionConflict } from './versions.js'
 import { World } from './world.js'
 
@@ -70,11 +71,13 @@ class Simulation {
   #clientsMayAsk = true
   #failure: string | undefined
   #nemesis: Nemesis | undefined
+  #expiring: ExpiringKeys | undefined
 
   constructor(seed: string, { print, adjust = swarm => swarm }: RunOptions) {
     this.#seed = seed
     this.#world = new World(seed, new EventLog(print))
-    this.#swarm = adjust(drawSwarm(this.#world.random.fork('swarm')))
+    const drawn = drawSwarm(this.#world.random.fork('swarm'))
+    this.#swarm = adjust(seed.startsWith(redisSeeds) ? withRedis(drawn, this.#world.random) : drawn)
     this.#network = new SimulatedNetwork(this.#world, this.#swarm.link)
     this.#recorder = new HistoryRecorder()
     this.#cluster = clusterId(this.#uuid())
@@ -115,6 +118,7 @@ class Simulation {
     this.#nodes[0]?.found(firstConfiguration(members, swarm.reads))
     for (const node of this.#nodes) node.start()
     this.#startClients()
+    if (this.#swarm.expiringKeys > 0) this.#expiring = this.#startExpiring()
 
     const victims = {
       world,
@@ -131,6 +135,7 @@ class Simulation {
     if (this.#failure !== undefined) return
     nemesis.heal()
     this.#requireProgress()
+    if (this.#failure === undefined) this.#requireExpiry()
     if (this.#failure === undefined) this.#requireAgreement()
     if (this.#failure === undefined) this.#requireSuccession()
   }
@@ -151,6 +156,29 @@ class Simulation {
       const own = number < clients.readers ? { ...clients, reads: 1 } : clients
       new SimulatedClient(`c${number}`, shared, own, mayAsk).start()
     }
+  }
+
+  #startExpiring(): ExpiringKeys {
+    const { requestTicks, tickMs } = this.#swarm.node.replica
+    const keys = new ExpiringKeys(this.#swarm.expiringKeys, {
+      world: this.#world,
+      nodes: () => this.#nodes,
+      patienceMs: 1.5 * requestTicks * tickMs,
+      onViolation: what => this.#violated(what),
+    })
+    keys.start()
+    return keys
+  }
+
+  /** Without faults, what was to expire must soon be gone from every member, whoever leads with which clock. */
+  #requireExpiry(): void {
+    if (this.#expiring === undefined) return
+    this.#expiring.stop()
+    const { settleMs } = this.#swarm
+    const areGone = (): boolean => this.#members().every(node => node.countExpiring() === 0)
+    if (this.#world.runUntil(this.#world.nowMs() + settleMs, areGone)) return
+    const left = this.#members().map(node => `${node.name} ${node.countExpiring()}`)
+    this.#violated(`keys that expire are still there ${settleMs} ms later: ${left.join(', ')}`)
   }
 
   /** Without faults, every member must soon take a write and give it back. */
@@ -189,7 +217,7 @@ class Simulation {
       if (this.#world.nowMs() > untilMs || !node.isRunning) return
       const id = this.#recorder.called('probe', action)
       const onAnswer = (response: Response): void => {
-        const outcome = toOutcome(response)
+        const outcome = toOutcome(response, action)
         this.#world.note('', `probe of ${node.name}: ${action.op} -> ${outcome.kind}`)
         this.#recorder.returned(id, outcome)
         const isGood = outcome.kind === 'written' || outcome.kind === 'value' || outcome.kind === 'not-found'

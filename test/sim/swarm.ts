@@ -49,6 +49,8 @@ export interface Swarm {
   readonly clocks: 'spread' | 'limits'
   readonly wallOffsetMaxMs: number
   readonly clients: ClientOptions
+  /** Keys that are written with an expiry, over and over. */
+  readonly expiringKeys: number
   /** Mean time between two faults of a kind; a kind that is missing does not happen. */
   readonly faultEveryMs: ReadonlyMap<FaultKind, number>
   /** How long faults happen. */
@@ -91,10 +93,20 @@ export function drawSwarm(random: Random): Swarm {
     clocks: random.pick(['spread', 'limits']),
     wallOffsetMaxMs: random.pick([0, 100, 60_000]),
     clients: drawClients(random),
+    expiringKeys: 0,
     faultEveryMs,
     faultsMs: random.between(2, 8) * 1000,
     settleMs: 20_000 + 60 * electionMs,
   }
+}
+
+/** Seeds that begin with this are runs in which clients also ask as Redis commands do, and keys expire. */
+export const redisSeeds = 'redis-'
+
+/** The same run with Redis clients. */
+export function withRedis(swarm: Swarm, random: Random): Swarm {
+  const redis = random.pick([0.3, 0.8])
+  return { ...swarm, clients: { ...swarm.clients, redis }, expiringKeys: random.between(1, 4) }
 }
 
 /** The machine of one node of a run. */

@@ -12,6 +12,18 @@ const requirements = {
   nc: { isThere: () => outputOf('nc', ['-h']).includes('OpenBSD'), get: 'package netcat-openbsd' },
   ncat: { isThere: () => outputOf('ncat', ['--version']).includes('Ncat'), get: 'package ncat' },
   socat: { isThere: () => outputOf('socat', ['-V']).includes('socat'), get: 'package socat' },
+  'redis-cli': {
+    isThere: () => outputOf('redis-cli', ['--version']).includes('redis-cli'),
+    get: 'package redis-tools',
+  },
+  'redis-benchmark': {
+    isThere: () => outputOf('redis-benchmark', ['--version']).includes('redis-benchmark'),
+    get: 'package redis-tools',
+  },
+  'redis-server': {
+    isThere: () => outputOf('redis-server', ['--version']).includes('Redis server'),
+    get: 'package redis-server',
+  },
   /** Network namespaces, made with `ip` (package iproute2), which takes root. */
   netns: { isThere: canMakeNamespaces, get: 'root, package iproute2 and a kernel with namespaces' },
   /** A small disk in memory, mounted where only some processes see it (package util-linux), which takes root. */

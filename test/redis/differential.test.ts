@@ -1,0 +1,152 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { addDecimals } from '../../src/kv/long-double.js'
+import { requires } from '../support/requirements.js'
+import { PureMachine } from './machine.js'
+import { quoted, type Shown } from './model.js'
+import { RedisServer } from './redis-server.js'
+import { anyCommand } from './sequences.js'
+
+/** How much time may pass between the same command here and there, in milliseconds. */
+const toleranceMs = 20_000
+
+/**
+ * What differs from Redis 7.0, on purpose (listed on 2026-11-21):
+ * - GETEX looks at its time whether the key exists or not; Redis answers nil for a key that does not exist before it
+ *   looks. (The sequences hold no wrong time for GETEX.)
+ * - Times beyond the year 144,000 are refused as too large, which Redis does only beyond the year 292 million.
+ * - INCRBYFLOAT takes no hexadecimal numbers.
+ */
+const sequence = fc
+  .array(anyCommand.filter(isTheSameAtAnyTime), { minLength: 1, maxLength: 60, size: 'max' })
+  .map(commands => [['FLUSHALL'], ...commands])
+
+describe('beside a real Redis, the database', () => {
+  let server: RedisServer | undefined
+  before(async function () {
+    requires(this, 'redis-server')
+    server = await RedisServer.start()
+  })
+  after(() => server?.stop())
+
+  const redis = async (commands: readonly (readonly string[])[]): Promise<Shown[]> => {
+    if (server === undefined) throw new Error('the server runs')
+    return server.run(commands)
+  }
+
+  it('answers the same to the same commands, errors included', async () => {
+    const check = async (commands: readonly (readonly string[])[]): Promise<void> => {
+      const machine = new PureMachine(Date.now())
+      const replies = await redis(commands)
+      for (const [position, words] of commands.entries()) {
+        const shown = machine.run(words)
+        const expected = replies[position] ?? ''
+        if (!isSameTime(words, shown, expected)) expect(shown, words.join(' ')).to.equal(expected)
+      }
+    }
+    await fc.assert(fc.asyncProperty(sequence, check), { numRuns: 150 })
+  })
+
+  it('adds numbers with fractions to the same digits', async () => {
+    const digits = fc.stringMatching(/^[0-9]{1,25}$/)
+    const decimal = fc
+      .tuple(
+        fc.constantFrom('', '-', '+'),
+        digits,
+        fc.option(digits),
+        fc.option(fc.integer({ min: -40, max: 40 })),
+      )
+      .map(([sign, whole, fraction, power]) => {
+        return `${sign}${whole}${fraction === null ? '' : `.${fraction}`}${power === null ? '' : `e${power}`}`
+      })
+    const odd = fc.constantFrom(
+      ...[
+        '1e4932',
+        '-1e4932',
+        '1.2e4932',
+        '1e-4940',
+        '1e-4960',
+        '3e-4951',
+        'inf',
+        '-Infinity',
+        'nan',
+        '.',
+        '1e',
+      ],
+      ...[
+        '5e-18',
+        '1.5e-17',
+        '18446744073709551615',
+        '18446744073709551617',
+        '36893488147419103233',
+        '-0',
+        '0e9999',
+      ],
+    )
+    const number = fc.oneof({ weight: 5, arbitrary: decimal }, { weight: 1, arbitrary: odd })
+    const check = async (pairs: readonly (readonly [string, string])[]): Promise<void> => {
+      const commands = pairs.flatMap(([one, other]) => [
+        ['SET', 'n', one],
+        ['INCRBYFLOAT', 'n', other],
+      ])
+      const replies = await redis(commands)
+      for (const [position, [one, other]] of pairs.entries()) {
+        expect(showSum(one, other), `${one} + ${other}`).to.equal(replies[2 * position + 1])
+      }
+    }
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(number, number), { minLength: 1, maxLength: 50, size: 'max' }),
+        check,
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('matches the same keys with the same patterns, whatever is in brackets', async () => {
+    const characters = fc.constantFrom('a', 'b', 'c', '*', '?', '[', ']', '^', '-', '\\', 'é')
+    const pattern = fc
+      .array(characters, { maxLength: 8 })
+      .map(parts => Buffer.from(parts.join('')).toString('latin1'))
+    const name = fc
+      .array(fc.constantFrom('a', 'b', 'c', '[', ']', '-', '\\', '*', 'é'), { minLength: 1, maxLength: 5 })
+      .map(parts => Buffer.from(parts.join('')).toString('latin1'))
+    const check = async (names: readonly string[], patterns: readonly string[]): Promise<void> => {
+      const commands = [
+        ['FLUSHALL'],
+        ...names.map(one => ['SET', one, '']),
+        ...patterns.map(one => ['KEYS', one]),
+      ]
+      const machine = new PureMachine(Date.now())
+      const replies = await redis(commands)
+      for (const [position, words] of commands.entries()) {
+        expect(machine.run(words), words.join(' ')).to.equal(replies[position])
+      }
+    }
+    const names = fc.array(name, { minLength: 1, maxLength: 10 })
+    await fc.assert(fc.asyncProperty(names, fc.array(pattern, { minLength: 1, maxLength: 20 }), check), {
+      numRuns: 100,
+    })
+  })
+})
+
+function showSum(one: string, other: string): Shown {
+  const sum = addDecimals(one, other)
+  if (sum.kind === 'sum') return quoted(sum.text)
+  if (sum.kind === 'infinite') return 'ERR increment would produce NaN or Infinity'
+  return 'ERR value is not a valid float'
+}
+
+/** Whether a later or earlier expiry is asked for than one that differs from it by the time between two commands. */
+function isTheSameAtAnyTime([name = '', ...words]: readonly string[]): boolean {
+  const isRelative = name === 'EXPIRE' || name === 'PEXPIRE'
+  return !isRelative || !words.some(word => /^[gl]t$/i.test(word))
+}
+
+/** Whether both tell a time, and about the same. */
+function isSameTime([name = '']: readonly string[], one: Shown, other: Shown): boolean {
+  if (!/^P?(?:TTL|EXPIRETIME)$/.test(name)) return false
+  const [left, right] = [one, other].map(shown => Number(/^\(integer\) (\d+)$/.exec(shown)?.[1]))
+  const unitMs = name.startsWith('P') ? 1 : 1000
+  return Math.abs((left ?? Number.NaN) - (right ?? Number.NaN)) * unitMs < toleranceMs
+}
