@@ -21,7 +21,7 @@ import type { NodeConfig } from './config.js'
 import { plainIntroduction, readClusterId, type ToldStanding } from './control.js'
 import type { Ask } from './conversation.js'
 import { formCluster } from './formation.js'
-import type { ConsensusHost, HostEvents } from './host.js'
+import type { Host, HostEvents } from './host.js'
 import { type Identity, newClusterId, newNodeId, type Standing } from './identity.js'
 import { type Logger, logClusterEvent } from './logger.js'
 
@@ -34,7 +34,7 @@ export interface NodeWorld {
   /** Keeps the identity, durably, before it returns. */
   storeIdentity(identity: Identity): void
   /** Opens what belongs to an identity and begins to run. */
-  openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<ConsensusHost>
+  openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<Host>
   /** Writes the first entry of a new cluster of these members, in the place of whatever was there. */
   writeFoundation(self: NodeId, members: readonly Member[]): Promise<void>
   /** Appends, beside all safety, an entry to the node's log that makes it the only member of its cluster. */
@@ -62,7 +62,7 @@ export class QuorateNode implements Backend {
   readonly #watchers = new Set<(event: ClusterEvent) => void>()
   readonly #onEnd: (ending: Ending) => void
   #identity: Identity
-  #host: ConsensusHost | undefined
+  #host: Host | undefined
   #server: ClientServer | undefined
   /** The cluster that knows this address under another identity, once it has called. */
   #mistakenBy: ClusterId | undefined
@@ -277,7 +277,7 @@ export class QuorateNode implements Backend {
 
   /** A cluster looks for another identity at this address: this node lost its data directory. */
   #onMistaken(caller: PeerHello, expected: NodeId): void {
-    const isAlone = (this.#host?.configuration.members.length ?? 0) <= 1
+    const isAlone = (this.#host?.membership.members.length ?? 0) <= 1
     if (this.#standing.kind !== 'member' || caller.cluster === this.#standing.cluster) return
     if (!isAlone || this.#mistakenBy !== undefined) return
     this.#mistakenBy = caller.cluster
@@ -297,7 +297,7 @@ export class QuorateNode implements Backend {
   #introduce(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const standing = this.#standing
     const asker = message['asker']
-    const members = this.#host?.configuration.members ?? []
+    const members = this.#host?.membership.members ?? []
     const introduction = {
       protocol: peerProtocolVersion,
       member: this.#self,
@@ -314,7 +314,7 @@ export class QuorateNode implements Backend {
     if (kind !== 'member') return kind
     const host = this.#host
     if (host === undefined || host.isBlank) return 'promised'
-    return host.configuration.members.length === 1 && host.isPristine ? 'pristine' : 'member'
+    return host.membership.members.length === 1 && host.isPristine ? 'pristine' : 'member'
   }
 
   /** The first of the list asks this node to promise itself to the cluster that is being formed. */
@@ -375,7 +375,7 @@ export class QuorateNode implements Backend {
       case 'removed':
         return 'it was removed from its cluster. Empty its data directory and start it again.'
       case 'member': {
-        const isAlone = (this.#host?.configuration.members.length ?? 0) <= 1
+        const isAlone = (this.#host?.membership.members.length ?? 0) <= 1
         return isAlone
           ? 'it holds data. Empty its data directory and start it again, or keep it as it is.'
           : 'it belongs to another cluster.'
@@ -414,7 +414,7 @@ export class QuorateNode implements Backend {
       ask: this.#world.ask,
       self: this.#self,
       cluster: standing.cluster,
-      members: host.configuration.members,
+      members: host.membership.members,
     }
     return adopt(adopter, address)
   }

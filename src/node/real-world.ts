@@ -16,8 +16,9 @@ import { openJournal } from '../storage/journal.js'
 import { openLmdbTable } from '../storage/lmdb-table.js'
 import { realDisk } from '../storage/real-disk.js'
 import type { NodeConfig } from './config.js'
+import { openConsensus } from './consensus-engine.js'
 import { openConsensusStore } from './consensus-store.js'
-import { ConsensusHost } from './host.js'
+import { type HostParts, openHost } from './host.js'
 import { plainIdentity, readIdentity } from './identity.js'
 import type { Logger } from './logger.js'
 import type { NodeWorld } from './node.js'
@@ -82,10 +83,7 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
     },
     storeIdentity: identity => file.store(plainIdentity(identity)),
     openHost: (self, cluster, events) => {
-      const disk = openDisk(self.id)
-      const table = openLmdbTable(placeOf(self.id))
-      const options = consensusOptions(config)
-      const openTransport: Parameters<typeof ConsensusHost.open>[0]['openTransport'] = (hello, told) =>
+      const openTransport: HostParts<unknown, unknown>['openTransport'] = (hello, told) =>
         openPeerChannel({
           hello,
           host: config.listenHost,
@@ -94,8 +92,16 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
           // A connection on which no heartbeat gets through for as long as that is of no use to the replica.
           limits: { pingMs: config.electionTimeoutMs / peerLimits.pingsUnansweredMax },
         })
-      return ConsensusHost.open(
-        { self, cluster, clock: realClock, disk, table, options, openTransport },
+      const common = { self, cluster, clock: realClock, tickMs, openTransport }
+      const parts = {
+        self,
+        clock: realClock,
+        disk: openDisk(self.id),
+        table: openLmdbTable(placeOf(self.id)),
+      }
+      const options = consensusOptions(config)
+      return openHost(
+        { ...common, openEngine: told => openConsensus({ ...parts, ...told }, options) },
         events,
       )
     },
