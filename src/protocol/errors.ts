@@ -127,6 +127,27 @@ export const errors = {
     definite: false,
     advice: 'Read before you repeat it; a JSON client that names its writes may simply repeat it.',
   },
+  QUORUM_NOT_MET: {
+    text: 'Quorum not met ({reached} of {quorum}).',
+    definite: false,
+    advice:
+      'That many copies were reached; a write stays on those and spreads when the others are back. `--quorum 1` asks for less.',
+  },
+  QUORUM_INVALID: {
+    text: 'Quorum must be from 1 to {copies}, the number of copies.',
+    definite: true,
+    advice: 'Ask for no more copies than there are; `--replication-factor` says how many.',
+  },
+  CONTEXT_INVALID: {
+    text: 'Not a context: give one as an answer gave it.',
+    definite: true,
+    advice: 'Copy what follows `Context:`, or the field `context` in JSON.',
+  },
+  TOO_MANY_VERSIONS: {
+    text: 'Key has {versions} versions (limit {limit}). Read them and put one with their context.',
+    definite: true,
+    advice: 'Use `get --context`, then `put --context` with what it gave, or `set`.',
+  },
   BUSY: {
     text: 'Server busy. Nothing was done, send it again.',
     definite: true,
