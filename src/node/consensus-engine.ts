@@ -29,7 +29,7 @@ class ConsensusResident implements Resident {
   readonly #replica: ConsensusReplica
   /** The configurations, in force and applied, that the membership was last taken from. */
   #takenFrom: readonly [Configuration, Configuration] | undefined
-  #membership: Membership = { members: [], reached: [], removed: [] }
+  #membership: Membership = { members: [], reached: [], removed: [], copies: undefined }
 
   constructor(replica: ConsensusReplica) {
     this.#replica = replica
@@ -46,6 +46,7 @@ class ConsensusResident implements Resident {
         reached: [...appliedConfiguration.members, ...configuration.members],
         // Only of what is committed: a removal in the log may yet be undone, and its node's vote be needed.
         removed: appliedConfiguration.removed,
+        copies: undefined,
       }
     }
     return this.#membership

@@ -45,6 +45,8 @@ export interface Membership {
   readonly reached: readonly Member[]
   /** Who was a member and is none any more, for good. */
   readonly removed: readonly NodeId[]
+  /** How many copies of each key there are, where that is a setting of the cluster. */
+  readonly copies: number | undefined
 }
 
 /** What an engine is opened with. */

@@ -106,7 +106,8 @@ function statusFields(status: ClusterStatus): Record<string, unknown> {
     canLose: status.canLose,
     ...(status.engine === 'ring' && {
       replicationFactor: status.replicationFactor,
-      transfers: status.transfers,
+      records: status.records,
+      moving: status.moving ?? null,
     }),
     warnings: warnings(status),
   }

@@ -87,8 +87,16 @@ export interface RingStatus {
   readonly canLose: number
   /** On how many members each key is kept; fewer members than that hold all of them. */
   readonly replicationFactor: number
-  /** Ranges that this node still fetches or hands over because the membership has changed. */
-  readonly transfers: number
+  /** Records held here that have a value, copies kept for others included. */
+  readonly records: number
+  /** Of the writes kept here for others, how many there may be. */
+  readonly hintsMax: number
+  /** What this node still fetches, or hands over, because the membership has changed: ranges of keys. */
+  readonly moving:
+    | { readonly kind: 'fetching' | 'handing-over'; readonly left: number; readonly of: number }
+    | undefined
+  /** Deletions that are still remembered here. */
+  readonly tombstones: number
 }
 
 /** One member of a ring. */
@@ -97,12 +105,10 @@ export interface RingMemberStatus {
   /** Client address, in full `host:port` form. */
   readonly address: string
   /** `silent` is not heard of late, `dead` for longer than the node timeout. */
-  readonly role: 'up' | 'joining' | 'leaving' | 'silent' | 'dead'
+  readonly role: 'up' | 'joining' | 'leaving' | 'evicted' | 'silent' | 'dead'
   readonly active: boolean
   /** Heard, and as far as the asked node knows it has got everything. */
   readonly inSync: boolean
-  /** The part of the keys that it is the first owner of, from 0 to 1. */
-  readonly share: number
   /** Writes that the asked node keeps for it until it is back. */
   readonly hints: number
   /** Milliseconds since it was last heard, or undefined if never; 0 for the node itself. */
@@ -134,6 +140,8 @@ export interface MemberStatus {
 export type ClusterEvent =
   | { readonly kind: 'leader'; readonly address: string | undefined; readonly term: Term }
   | { readonly kind: 'member-added' | 'member-removed'; readonly address: string }
+  | { readonly kind: 'member-joining' | 'member-leaving' | 'member-evicted'; readonly address: string }
+  | { readonly kind: 'crowded'; readonly key: string; readonly versions: number }
   | { readonly kind: 'out-of-sync' | 'in-sync'; readonly address: string }
   | { readonly kind: 'role'; readonly role: 'leader' | 'follower' | 'candidate'; readonly term: Term }
   | {

@@ -73,12 +73,14 @@ export function membersText(members: readonly RingMemberStatus[]): string {
 
 /** What `status --verbose` adds, as lines: what moves just now, and the members. */
 export function ringDetails(status: RingStatus): string[] {
-  const { members, transfers } = status
+  const { members, moving } = status
+  const what = moving?.kind === 'fetching' ? 'to fetch' : 'to hand over'
   const hints = members.reduce((sum, member) => sum + member.hints, 0)
   return [
     `Replication Factor: ${status.replicationFactor}`,
-    `Hints: ${hints}`,
-    `Transfers: ${transfers}`,
+    `Records Here: ${status.records}, ${counted(status.tombstones, 'deletion')} remembered`,
+    `Hints Here: ${hints} (limit ${status.hintsMax})`,
+    `Moving: ${moving === undefined ? 'nothing' : `${moving.left} of ${counted(moving.of, 'range')} ${what}`}`,
     `Members: ${members.length}`,
     ...members.map(memberText),
   ]
@@ -91,8 +93,7 @@ export function heardText(lastHeardMs: number | undefined): string {
 }
 
 function memberText(member: RingMemberStatus): string {
-  const share = `first owner of ${(member.share * 100).toFixed(1)}%`
-  const fields = [member.role, share, `hints ${member.hints}`, heardText(member.lastHeardMs)]
+  const fields = [member.role, `hints ${member.hints}`, heardText(member.lastHeardMs)]
   return `${displayAddress(member.address)}: ${fields.join(', ')}`
 }
 

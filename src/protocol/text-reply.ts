@@ -116,6 +116,14 @@ export function eventText(event: ClusterEvent): string | undefined {
       return `INFO: Node ${displayAddress(event.address)} added.\n`
     case 'member-removed':
       return `INFO: Node ${displayAddress(event.address)} removed.\n`
+    case 'member-joining':
+      return `INFO: Node ${displayAddress(event.address)} is joining.\n`
+    case 'member-leaving':
+      return `INFO: Node ${displayAddress(event.address)} is leaving.\n`
+    case 'member-evicted':
+      return `WARNING: Node ${displayAddress(event.address)} evicted.\n`
+    case 'crowded':
+      return `WARNING: Key ${event.key} has ${event.versions} versions.\n`
     case 'out-of-sync':
       return `WARNING: Node ${displayAddress(event.address)} out of sync.\n`
     case 'in-sync':

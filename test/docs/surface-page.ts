@@ -5,9 +5,8 @@
  */
 import { logIndex, nodeId, term } from '../../src/base/ids.js'
 import { namedWriteExpiryMs, namedWritesMax } from '../../src/kv/named-writes.js'
-import { readConfig } from '../../src/node/config.js'
 import { flags } from '../../src/node/flags.js'
-import { environmentName, SettingError, type SettingRow, type SettingTable } from '../../src/node/settings.js'
+import { environmentName, type SettingRow, type SettingTable } from '../../src/node/settings.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { keysPerPageMax } from '../../src/protocol/command.js'
 import { commandRow, isFor, usage, type Verb, verbs } from '../../src/protocol/commands.js'
@@ -231,29 +230,10 @@ function flagTable(settings: SettingTable): string[] {
   const rows = Object.entries(settings).map(([name, row]) => {
     const flag = code(row.value === undefined ? `--${name}` : `--${name} ${row.value}`)
     const variable = row.only === 'flag' ? '' : code(environmentName(name))
-    return [flag, variable, defaultShown(row), `${row.summary}.${availability(name)}`, row.reason]
+    return [flag, variable, defaultShown(row), `${row.summary}.`, row.reason]
   })
   return table(['flag', 'environment', 'default', 'does', 'why that default'], rows)
 }
-
-/** Settings that belong to the other engine are known, so that they can be refused by name. */
-function availability(flag: string): string {
-  const sample = ringSettings.get(flag)
-  if (sample === undefined) return ''
-  try {
-    readConfig({ argv: [`--${flag}=${sample}`], env: {} })
-    return ''
-  } catch (error) {
-    if (!(error instanceof SettingError) || error.problem !== 'not-available') throw error
-    return sample === 'ring' ? ' ring is not available in this version.' : ' Not available in this version.'
-  }
-}
-
-const ringSettings: ReadonlyMap<string, string> = new Map([
-  ['engine', 'ring'],
-  ['replication-factor', '3'],
-  ['evict', 'true'],
-])
 
 function defaultShown(row: SettingRow<unknown>): string {
   const unit = row.unit === undefined ? '' : ` ${row.unit}`

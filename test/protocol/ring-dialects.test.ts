@@ -44,7 +44,7 @@ const versions = (...values: (string | Buffer)[]): Response => ({
 
 function member(address: string, more: Partial<RingMemberStatus> = {}): RingMemberStatus {
   const heard = { active: true, inSync: true, lastHeardMs: 40 }
-  return { id: nodeId(address), address, role: 'up', share: 1 / 3, hints: 0, ...heard, ...more }
+  return { id: nodeId(address), address, role: 'up', hints: 0, ...heard, ...more }
 }
 
 const three = [
@@ -58,7 +58,10 @@ const healthy: RingStatus = {
   members: three.slice(0, 2),
   canLose: 1,
   replicationFactor: 3,
-  transfers: 0,
+  records: 12,
+  hintsMax: 1000,
+  moving: undefined,
+  tombstones: 1,
 }
 const status = (changes: Partial<RingStatus> = {}): Response => ({
   kind: 'status',
@@ -184,7 +187,9 @@ describe('the answers of the ring engine as text', () => {
   })
 
   it('adds, when asked to be verbose, what is kept for others, what moves, and the members', () => {
-    expect(reply('status --verbose', status({ members: three, transfers: 2 }))).to.equal(
+    expect(
+      reply('status --verbose', status({ members: three, moving: { kind: 'fetching', left: 2, of: 8 } })),
+    ).to.equal(
       [
         'Cluster Status:',
         'Leader: none (leaderless)',
@@ -192,12 +197,13 @@ describe('the answers of the ring engine as text', () => {
         'Sync Status: WARNING: Node 192.168.1.3:5001 out of sync.',
         'Fault Tolerance: 1 more node can be lost.',
         'Replication Factor: 3',
-        'Hints: 4',
-        'Transfers: 2',
+        'Records Here: 12, 1 deletion remembered',
+        'Hints Here: 4 (limit 1000)',
+        'Moving: 2 of 8 ranges to fetch',
         'Members: 3',
-        '192.168.1.1: up, first owner of 33.3%, hints 0, heard now',
-        '192.168.1.2: up, first owner of 33.3%, hints 0, heard 40 ms ago',
-        '192.168.1.3:5001: dead, first owner of 33.3%, hints 4, heard 15300 ms ago',
+        '192.168.1.1: up, hints 0, heard now',
+        '192.168.1.2: up, hints 0, heard 40 ms ago',
+        '192.168.1.3:5001: dead, hints 4, heard 15300 ms ago',
         '',
       ].join('\n'),
     )
