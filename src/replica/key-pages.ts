@@ -24,7 +24,7 @@ interface Gathering {
 
 /** See the head of this file. */
 export class KeyPages {
-  readonly #ring: Ring
+  readonly #ring: Pick<Ring, 'list' | 'status'>
   readonly #held: HeldKeys
   readonly #self: NodeId
   readonly #send: (to: NodeId, message: LeaderlessMessage) => void
@@ -33,7 +33,7 @@ export class KeyPages {
   #next = 1
 
   constructor(
-    ring: Ring,
+    ring: Pick<Ring, 'list' | 'status'>,
     held: HeldKeys,
     self: NodeId,
     send: (to: NodeId, message: LeaderlessMessage) => void,

@@ -11,6 +11,9 @@ import type { LeaderlessMessage } from './leaderless-messages.js'
 /** A request that takes its time. */
 export type DeskRequest = Extract<Request, { op: 'leave' | 'add-member' | 'remove-member' }>
 
+/** What the desk needs of the ring. */
+export type DeskRing = Pick<Ring, 'list' | 'status' | 'addMember' | 'leave' | 'remove'>
+
 interface Errand {
   readonly id: RequestId
   readonly node: NodeId
@@ -21,7 +24,7 @@ interface Errand {
 
 /** See the head of this file. */
 export class RingDesk {
-  readonly #ring: Ring
+  readonly #ring: DeskRing
   readonly #self: NodeId
   readonly #send: (to: NodeId, message: LeaderlessMessage) => void
   readonly #answer: (id: RequestId, response: Response) => void
@@ -30,7 +33,7 @@ export class RingDesk {
   #workedAt = -1
 
   constructor(
-    ring: Ring,
+    ring: DeskRing,
     self: NodeId,
     send: (to: NodeId, message: LeaderlessMessage) => void,
     answer: (id: RequestId, response: Response) => void,
