@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -21,8 +22,8 @@ const told = {
 }
 
 /** Retried, because segments are still being made ahead when a journal is closed. */
-function removeAll(directory: string): void {
-  rmSync(directory, { recursive: true, maxRetries: 20, retryDelay: 20 })
+function removeAll(directory: string): Promise<void> {
+  return rm(directory, { recursive: true, maxRetries: 20, retryDelay: 20 })
 }
 
 describe('the store of a leaderless replica', () => {
@@ -119,7 +120,7 @@ describe('the store of a leaderless replica', () => {
       store.close()
       expect(() => openLeaderlessStore(realDisk(other), new MemoryTable(), told)).to.throw(RecoveryError)
     } finally {
-      removeAll(other)
+      await removeAll(other)
     }
   })
 })
