@@ -8,7 +8,7 @@
  * are refused, so that a late message never brings back what was collected meanwhile (see collect.ts).
  */
 import type { NodeId } from '../base/ids.js'
-import type { RingMember } from './types.js'
+import type { Refusal, RingMember } from './types.js'
 
 /** A record (the versions of a key) as it travels; versions.ts reads and checks it. */
 export type PlainRecord = readonly unknown[]
@@ -46,8 +46,8 @@ export interface Heartbeat {
   readonly kind: 'heartbeat'
   /** What the receiver must name in messages to the sender that carry records. */
   readonly fence: string
-  /** The sender has heard the receiver of late: they can talk both ways. */
-  readonly hearsYou: boolean
+  /** The start of the receiver that the sender has heard of late ('' for none): they can talk both ways. */
+  readonly hears: string
   /** A digest of the sender's list of members; whoever has another list sends its own. */
   readonly list: string
   /** The sender's disk takes no writes. */
@@ -82,13 +82,15 @@ export interface ReadReply {
 export interface Write {
   readonly kind: 'write'
   readonly id: number
+  /** Names the start of the sender that counts these ids. */
+  readonly start: string
   /** All lower ids of the sender are done with. */
   readonly lowest: number
   readonly fence: string
   readonly key: string
   /** As records carry values (see versions.ts); null for a tombstone. */
   readonly value: unknown
-  readonly context: string | null
+  readonly context: string
   readonly quorum: number
   /** What names the write, whoever coordinates it. */
   readonly identity: string
@@ -98,12 +100,23 @@ export interface Write {
   readonly ticks: number
 }
 
-/** What became of a forwarded write: an answer as plain JSON (see message-check.ts). */
+/** What became of a forwarded write; without an answer, that it is being worked on. */
 export interface WriteReply {
   readonly kind: 'write-reply'
   readonly id: number
-  readonly answer: unknown
+  readonly answer: PlainAnswer | null
 }
+
+/** The answer to a forwarded write. Contexts and versions are made of the record by the node that was asked. */
+export type PlainAnswer =
+  | { readonly kind: 'written'; readonly record: PlainRecord; readonly copies: number }
+  | {
+      readonly kind: 'quorum-not-met'
+      readonly reached: number
+      readonly needed: number
+      readonly maybe: boolean
+    }
+  | { readonly kind: 'refused'; readonly reason: Refusal }
 
 /** Records to be kept. With id 0 no acknowledgement is wanted. */
 export interface Store {
@@ -127,7 +140,10 @@ export interface Stale {
   readonly fence: string
 }
 
-/** Digests of parts of the key space, to find where two nodes differ (Dynamo paper, section 4.7). */
+/**
+ * Digests of parts of the key space, to find where two nodes differ (Dynamo paper, section 4.7). A part is named
+ * by the beginning of its paths, or is one key after a `=`.
+ */
 export interface Compare {
   readonly kind: 'compare'
   readonly id: number
@@ -178,13 +194,17 @@ export interface Settle {
   readonly kind: 'settle'
   readonly id: number
   readonly step: 'watch' | 'close' | 'finish' | 'forget'
-  /** The starts whose dots are to be pruned: nobody may be running as one of them. */
+  /** A digest of the sender's list of members: whoever has another list does not take part. */
+  readonly list: string
+  /** The keys that it goes on with, by their place in the list. */
+  readonly fine: readonly number[]
+  /** The starts whose dots are to be pruned: nobody may be running as one of them. With the first step only. */
   readonly over: readonly string[]
-  /** With the first step only: the keys, and the digest that their records have wherever there are any. */
+  /** The keys, and the records that there are of them wherever there are any. With the first step only. */
   readonly rows: readonly (readonly [key: string, record: PlainRecord])[]
 }
 
-/** The answer to one step: the keys (by their place in the list) for which all is well at the sender. */
+/** The answer to a step: the keys (by their place in the list) for which all is well at the sender. */
 export interface Settled {
   readonly kind: 'settled'
   readonly id: number
