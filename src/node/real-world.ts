@@ -73,7 +73,8 @@ export function leaderlessOptions(config: NodeConfig): LeaderlessOptions {
     copyTicks: ticks(Math.min(3 * heartbeatIntervalMs, requestTimeoutMs / 3)),
     requestTicks: ticks(requestTimeoutMs),
     repairTicks: ticks(electionTimeoutMs),
-    rangesPerRepair: 8,
+    // A digest of each goes into one message; a node that joins asks for all of its share so many at a time.
+    rangesPerRepair: 512,
     rowsPerMessage: 500,
     bytesPerMessage: 512 * 1024,
     hintsMax: 100_000,

@@ -50,6 +50,12 @@ export class DivisibleNetwork {
     }
   }
 
+  /** Whether each of these nodes has a connection to each other one. */
+  isConnected(addresses: readonly string[]): boolean {
+    const pairs = new Set([...this.#wires].filter(wire => !wire.isCut).map(({ from, to }) => `${from} ${to}`))
+    return addresses.every(from => addresses.every(to => from === to || pairs.has(`${from} ${to}`)))
+  }
+
   /** Ends everything. */
   async close(): Promise<void> {
     for (const { sockets } of this.#wires) for (const socket of sockets) socket.destroy()

@@ -4,8 +4,8 @@ import { TestNode, type TestNodeOptions, waitFor } from '../support/processes.js
 import { patienceMs } from './cluster-state.js'
 import { DivisibleNetwork, outerHost } from './divisible-network.js'
 
-/** Quick to notice that somebody is silent, and not so quick that a busy machine would not do. */
-const times = ['--heartbeat-interval=50', '--election-timeout=600', '--node-timeout=4']
+/** Patient with a busy machine: whoever does not answer a request is noticed by that, whatever these are. */
+const times = ['--heartbeat-interval=50', '--election-timeout=2000', '--node-timeout=4']
 
 /** A node and its name in the ring: the address at which others reach it. */
 export interface RingNode {
@@ -24,7 +24,7 @@ export class RingLab {
     const list = planned.map(({ port }) => `${outerHost}:${port}`).join(',')
     await Promise.all(planned.map(pair => this.#launch(pair, [`--cluster=${list}`, ...flags])))
     this.nodes.sort((one, other) => one.node.port - other.node.port)
-    await this.waitForActive(this.nodes)
+    await this.waitForQuiet()
   }
 
   /** Starts one more node, by itself, with further flags. */
@@ -49,6 +49,8 @@ export class RingLab {
   /** Makes the network whole and waits until everybody hears everybody, and nothing waits for anybody. */
   async heal(): Promise<void> {
     this.network.heal()
+    const addresses = this.nodes.map(({ address }) => address)
+    await waitFor(() => this.network.isConnected(addresses), patienceMs, 'all nodes to be connected again')
     await this.waitForQuiet()
   }
 

@@ -11,7 +11,7 @@ import {
   textClient,
   waitFor,
 } from '../support/processes.js'
-import { patienceMs } from './cluster-state.js'
+import { patienceMs, waitForSync } from './cluster-state.js'
 
 /** What a node answers to these lines, without the contexts, which differ from run to run. */
 async function type(node: TestNode, ...lines: readonly string[]): Promise<string[]> {
@@ -136,8 +136,10 @@ describe('A node of the ring engine', () => {
     expect((await cluster.stop()).code).to.equal(0)
   })
 
-  /** Starts a ring and waits until each node counts all as active. */
+  /** Starts a ring and waits until each node hears all. */
   async function startRing(count: number): Promise<TestNode[]> {
-    return startCluster(count, { flags: ['--engine=ring'] })
+    const nodes = await startCluster(count, { flags: ['--engine=ring'] })
+    await Promise.all(nodes.map(waitForSync))
+    return nodes
   }
 })

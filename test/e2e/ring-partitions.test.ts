@@ -176,8 +176,9 @@ describe('A ring of six nodes', () => {
     expect(reply).to.equal('ERROR: Quorum not met (1 of 2).')
     expect(await type(owners[0], `get ${key}`)).to.deep.equal(['ERROR: Quorum not met (1 of 2).'])
     expect((await type(owners[0], `set --quorum=1 ${key} mine`))[0]).to.match(/^(SUCCESS|CONFLICT)/)
+    // It knows by now that nobody hears it, so it did nothing, and says so.
     const answer = await type(owners[0], `{"id":1,"op":"put","key":"${key}","value":"v"}`)
-    expect(JSON.parse(answer[0] ?? '')).to.include({ ok: false, code: 'QUORUM_NOT_MET', definite: false })
+    expect(JSON.parse(answer[0] ?? '')).to.include({ ok: false, code: 'QUORUM_UNREACHABLE', definite: true })
   })
 
   /** Waits until every node finds one value of these items, in whatever order; gives what each said. */
