@@ -218,7 +218,9 @@ export class Handover {
     const batch: string[] = []
     const { rowsPerMessage } = core.options
     while (this.#leaveRange < rangeCount && batch.length === 0) {
-      batch.push(...core.records.keys(rangePath(this.#leaveRange), this.#leaveAfter, rowsPerMessage))
+      if (core.records.inRange(this.#leaveRange) > 0) {
+        batch.push(...core.records.keys(rangePath(this.#leaveRange), this.#leaveAfter, rowsPerMessage))
+      }
       if (batch.length === 0) {
         this.#leaveRange++
         this.#leaveAfter = ''

@@ -122,16 +122,21 @@ export class Records {
     return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0')
   }
 
-  /** Counts some of what is not counted yet. */
+  /** Counts some of what is not counted yet, whole ranges at a time. */
   countOn(): void {
-    let left = countSlice
-    while (left > 0 && this.#counted < rangeCount) {
-      const range = this.#counted
-      const keys = this.keys(rangePath(range), '', wholeRange)
-      for (const key of keys) this.#count(range, this.get(key), 1)
-      left -= keys.length + 1
-      this.#counted++
+    const from = this.#counted
+    const rowKeys = this.#rows.keys('k', `k${rangePath(from)}`, countSlice)
+    const last = rowKeys.at(-1)
+    const lastRange = last === undefined || rowKeys.length < countSlice ? rangeCount : rangeOf(last.slice(1))
+    // The last range of a full page may go on behind it; if there is no other, it is read to its end.
+    const isOneRange = lastRange === from
+    const to = isOneRange ? from + 1 : lastRange
+    const keys = isOneRange ? this.keys(rangePath(from), '', wholeRange) : rowKeys.map(keyOfRowKey)
+    for (const key of keys) {
+      const range = rangeOf(pathOf(key))
+      if (range < to) this.#count(range, this.get(key), 1)
     }
+    this.#counted = to
   }
 
   #count(range: number, row: Row, sign: 1 | -1): void {
