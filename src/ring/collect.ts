@@ -176,7 +176,7 @@ export class Collector {
   /** Some keys of which this node is the first owner and something can be forgotten. */
   #candidates(over: Set<string>): string[] {
     const core = this.#core
-    const starts = this.#startsNow()
+    let starts: ReadonlySet<string> | undefined
     const found: string[] = []
     let looks = 4 * core.options.rowsPerMessage
     for (let ranges = 0; ranges <= rangeCount && looks > 0; ranges++) {
@@ -185,6 +185,7 @@ export class Collector {
       const keys = isFirst ? core.records.keys(rangePath(this.#range), this.#after, looks) : []
       for (const key of keys) {
         const { record } = core.records.get(key)
+        starts ??= this.#startsNow()
         const prunable = isDeleted(record) ? [] : prunableStarts(record, core.options.pastMax, starts)
         if (!isDeleted(record) && prunable.length === 0) continue
         if (found.length >= core.options.rowsPerMessage) continue

@@ -1,7 +1,7 @@
 /**
  * The tree of digests by which two nodes find where their records differ (Dynamo paper, section 4.7), and the
- * answers of the one that is asked. Its inner nodes are the ranges, then sixteenths of ranges, then sixteenths of
- * those, each named by the digits that its paths begin with; the digest of a part is the exclusive-or of the
+ * answers of the one that is asked. Its root is all ranges that both own, below are these ranges, then sixteenths
+ * of ranges, then sixteenths of those, each named by the digits that its paths begin with (the root: `@`); the digest of a part is the exclusive-or of the
  * digests of its records. Those of ranges are kept up to date in memory, those below are made when somebody asks.
  */
 import type { NodeId } from '../base/ids.js'
@@ -11,6 +11,9 @@ import { pathDigits, pathOf, rangeOf } from './placement.js'
 import { plainRecord } from './record-code.js'
 import { joinDigests } from './records.js'
 import type { KeyRecord } from './versions.js'
+
+/** All ranges that two nodes share, as a part. */
+export const root = '@'
 
 const hexDigits = [...'0123456789abcdef']
 const wholePart = 1_000_000
@@ -25,13 +28,22 @@ export function isLeaf(path: string): boolean {
   return path.length >= pathDigits
 }
 
-/** The digests of parts, or (after a `=`) of single keys; undefined where a range is not counted yet. */
-export function digestsOfParts(core: Core, paths: readonly string[]): Map<string, string | undefined> {
+/**
+ * The digests of parts that are shared with another node, or (after a `=`) of single keys; undefined where a range
+ * is not counted yet.
+ */
+export function digestsOfParts(
+  core: Core,
+  other: NodeId,
+  paths: readonly string[],
+): Map<string, string | undefined> {
   const digests = new Map<string, string | undefined>()
   const deep = new Map<number, string[]>()
   for (const path of paths) {
     if (path.startsWith('=')) digests.set(path, core.records.get(path.slice(1)).digest)
-    else if (path.length === 3) digests.set(path, core.records.digestOfRange(rangeOf(path)))
+    else if (path === root)
+      digests.set(path, core.records.digestOfRanges(core.current.sharedRanges(core.id, other)))
+    else if (path.length === 3) digests.set(path, core.records.digestOfRanges([rangeOf(path)]))
     else deep.set(rangeOf(path), [...(deep.get(rangeOf(path)) ?? []), path])
   }
   for (const parts of deep.values()) {
@@ -57,6 +69,7 @@ function digestsBelow(core: Core, parts: readonly string[]): Map<string, string>
 export function onCompare(core: Core, from: NodeId, { id, nodes }: Compare): void {
   const digests = digestsOfParts(
     core,
+    from,
     nodes.map(([path]) => path),
   )
   const differing = nodes.filter(([path, digest]) => digests.get(path) !== digest).map(([path]) => path)

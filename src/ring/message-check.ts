@@ -205,7 +205,7 @@ function keyIn(value: unknown): string {
 
 function pathIn(value: unknown): string {
   const path = wordIn(value)
-  return /^[0-9a-f]{3,5}$/.test(path) || (path.startsWith('=') && path.length <= keyLengthMax)
+  return /^(@|[0-9a-f]{3,5})$/.test(path) || (path.startsWith('=') && path.length <= keyLengthMax)
     ? path
     : malformed()
 }

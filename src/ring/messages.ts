@@ -142,7 +142,7 @@ export interface Stale {
 
 /**
  * Digests of parts of the key space, to find where two nodes differ (Dynamo paper, section 4.7). A part is named
- * by the beginning of its paths, or is one key after a `=`.
+ * by the beginning of its paths (`@` for all that both share), or is one key after a `=`.
  */
 export interface Compare {
   readonly kind: 'compare'

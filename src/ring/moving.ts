@@ -10,7 +10,6 @@
  */
 import type { NodeId } from '../base/ids.js'
 import type { Core } from './core.js'
-import { rangeCount } from './placement.js'
 import { Syncing } from './syncing.js'
 
 /** Peers that ranges are fetched from at the same time. */
@@ -22,7 +21,6 @@ export class Moving {
   #isRepairing = false
   #nextRepairTick = 0
   #nextPeer = 0
-  #nextRange = 0
 
   constructor(core: Core) {
     this.#core = core
@@ -102,28 +100,16 @@ export class Moving {
     core.changeOwnEntry({ standing: 'member' })
   }
 
-  /** Compares some of the ranges shared with one other owner. */
+  /** Compares what is shared with one other node, each in its turn. */
   #repair(): void {
     const core = this.#core
+    const { current, id } = core
     if (core.unfetched.size > 0) return
-    const peers = core.current.members.filter(id => id !== core.id)
-    const peer = peers[this.#nextPeer % Math.max(1, peers.length)]
-    if (peer === undefined || !core.isWritable(peer)) {
-      this.#nextPeer++
-      return
-    }
-    const ranges: number[] = []
-    for (; this.#nextRange < rangeCount && ranges.length < core.options.rangesPerRepair; this.#nextRange++) {
-      const range = this.#nextRange
-      if (core.current.isOwner(core.id, range) && core.current.isOwner(peer, range)) ranges.push(range)
-    }
-    if (this.#nextRange >= rangeCount) {
-      this.#nextRange = 0
-      this.#nextPeer++
-    }
-    if (ranges.length === 0) return
+    const peers = current.members.filter(other => other !== id && core.isWritable(other))
+    const peer = peers[this.#nextPeer++ % Math.max(1, peers.length)]
+    if (peer === undefined || current.sharedRanges(id, peer).length === 0) return
     this.#isRepairing = true
-    new Syncing(core, peer, ranges, true, () => {
+    new Syncing(core, peer, undefined, true, () => {
       this.#isRepairing = false
     })
   }

@@ -40,6 +40,7 @@ export class Placement {
   /** The places of all points, ascending: the point times the number of members, plus the member's place. */
   readonly #points: Float64Array
   readonly #preference: (readonly NodeId[] | undefined)[] = []
+  readonly #shared = new Map<string, readonly number[]>()
 
   constructor(members: readonly NodeId[], copies: number) {
     this.copies = copies
@@ -74,6 +75,19 @@ export class Placement {
   isOwner(id: NodeId, range: number): boolean {
     const place = this.preference(range).indexOf(id)
     return place >= 0 && place < this.copies
+  }
+
+  /** The ranges that both of them own, ascending. */
+  sharedRanges(one: NodeId, other: NodeId): readonly number[] {
+    const name = `${one} ${other}`
+    const known = this.#shared.get(name)
+    if (known !== undefined) return known
+    const shared: number[] = []
+    for (let range = 0; range < rangeCount; range++) {
+      if (this.isOwner(one, range) && this.isOwner(other, range)) shared.push(range)
+    }
+    this.#shared.set(name, shared)
+    return shared
   }
 
   #walk(range: number): readonly NodeId[] {

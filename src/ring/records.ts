@@ -114,12 +114,16 @@ export class Records {
     return this.#rows.keys(`k${path}`, behind, limit).map(keyOfRowKey)
   }
 
-  /** A digest of all records in a range; undefined if it is not counted yet. Equal for equal records. */
-  digestOfRange(range: number): string | undefined {
-    if (range >= this.#counted) return undefined
-    const high = this.#digests[2 * range] ?? 0
-    const low = this.#digests[2 * range + 1] ?? 0
-    return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0')
+  /** A digest of all records in some ranges; undefined if one is not counted yet. Equal for equal records. */
+  digestOfRanges(ranges: readonly number[]): string | undefined {
+    let high = 0
+    let low = 0
+    for (const range of ranges) {
+      if (range >= this.#counted) return undefined
+      high ^= this.#digests[2 * range] ?? 0
+      low ^= this.#digests[2 * range + 1] ?? 0
+    }
+    return digestOfWords(high, low)
   }
 
   /** Counts some of what is not counted yet, whole ranges at a time. */
@@ -164,6 +168,10 @@ export function joinDigests(digests: Iterable<string>): string {
     high ^= one
     low ^= other
   }
+  return digestOfWords(high, low)
+}
+
+function digestOfWords(high: number, low: number): string {
   return (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0')
 }
 

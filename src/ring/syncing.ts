@@ -5,7 +5,7 @@
  */
 import type { NodeId } from '../base/ids.js'
 import type { Core, Operation } from './core.js'
-import { carriedRows, digestsOfParts, isLeaf, partsOf } from './merkle.js'
+import { carriedRows, digestsOfParts, isLeaf, partsOf, root } from './merkle.js'
 import type { Compared, Listed, RingMessage, Wanted } from './messages.js'
 import { rangeOf, rangePath } from './placement.js'
 import { readRecord } from './record-code.js'
@@ -28,11 +28,14 @@ export class Syncing implements Operation {
   #asked: { readonly id: number; readonly sinceTick: number } | undefined
   #isOver = false
 
-  /** Begins; `done` is called once, with whether all went well. */
+  /**
+   * Begins; `done` is called once, with whether all went well. Without `ranges` it is about all that both nodes
+   * own.
+   */
   constructor(
     core: Core,
     peer: NodeId,
-    ranges: readonly number[],
+    ranges: readonly number[] | undefined,
     gives: boolean,
     done: (isComplete: boolean) => void,
   ) {
@@ -40,7 +43,7 @@ export class Syncing implements Operation {
     this.#peer = peer
     this.#gives = gives
     this.#done = done
-    this.#tasks.push({ kind: 'compare', paths: ranges.map(rangePath) })
+    this.#tasks.push({ kind: 'compare', paths: ranges?.map(rangePath) ?? [root] })
     this.#next()
   }
 
@@ -93,7 +96,7 @@ export class Syncing implements Operation {
     core.operations.set(id, this)
     switch (task.kind) {
       case 'compare': {
-        const digests = digestsOfParts(core, task.paths)
+        const digests = digestsOfParts(core, this.#peer, task.paths)
         const nodes = task.paths.map(path => [path, digests.get(path) ?? '?'] as const)
         core.sendNow(this.#peer, { kind: 'compare', id, nodes })
         break
@@ -126,8 +129,16 @@ export class Syncing implements Operation {
   }
 
   #onCompared({ differing }: Compared): void {
+    const core = this.#core
+    if (differing[0] === root) {
+      const paths = core.current.sharedRanges(core.id, this.#peer).map(rangePath)
+      for (let at = 0; at < paths.length; at += core.options.rangesPerRepair) {
+        this.#tasks.push({ kind: 'compare', paths: paths.slice(at, at + core.options.rangesPerRepair) })
+      }
+      return
+    }
     for (const path of differing) {
-      const isSmall = this.#core.records.inRange(rangeOf(path)) <= this.#core.options.rowsPerMessage
+      const isSmall = core.records.inRange(rangeOf(path)) <= core.options.rowsPerMessage
       if (isLeaf(path) || isSmall) this.#tasks.push({ kind: 'list', path, after: '', theirs: new Set() })
       else this.#tasks.push({ kind: 'compare', paths: partsOf(path) })
     }
