@@ -4,14 +4,18 @@
  * with a fresh identity and an empty log, before it answers. Only then is it proposed as a member.
  */
 import type { ClusterId, Member } from '../base/ids.js'
+import type { Engine } from '../protocol/commands.js'
 import { type Failure, failure } from '../protocol/request.js'
-import { readMember } from './control.js'
+import { type Introduction, readMember } from './control.js'
 import { type Ask, meet, whyNoAnswer } from './conversation.js'
 
 /** The cluster as an adopting member knows it. */
 export interface Adopter {
   readonly ask: Ask
   readonly self: Member
+  readonly engine: Engine
+  /** How many copies of each key the cluster has, where that is a setting. */
+  readonly copies: number | undefined
   readonly cluster: ClusterId
   readonly members: readonly Member[]
 }
@@ -31,6 +35,8 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
   if (adopter.members.some(member => member.id === introduction.member.id)) {
     return failure('NODE_EXISTS', { node: address })
   }
+  const mismatch = whyUnlike(adopter, introduction)
+  if (mismatch !== undefined) return refused(address, mismatch)
   const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
   if (told.kind === 'refused') return refused(address, told.message)
   if (told.kind !== 'answer') return unreachable(address, whyNoAnswer(told))
@@ -41,6 +47,16 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
     return refused(address, `it calls itself ${member.address}: add it under that address.`)
   }
   return member
+}
+
+/** Why a node that was started with other settings does not fit into the cluster, if it does not. */
+function whyUnlike({ engine, copies }: Adopter, introduction: Introduction): string | undefined {
+  const { replicationFactor } = introduction
+  if (introduction.engine !== engine) {
+    return `it runs the ${introduction.engine} engine, and this cluster the ${engine} engine.`
+  }
+  if (replicationFactor === undefined || replicationFactor === copies) return undefined
+  return `it was started with --replication-factor ${replicationFactor}, and this ring has ${copies}.`
 }
 
 function refused(node: string, reason: string): Failure {

@@ -4,6 +4,7 @@
  */
 import { validate } from 'uuid'
 import { type ClusterId, clusterId, type Member, nodeId } from '../base/ids.js'
+import type { Engine } from '../protocol/commands.js'
 
 /** Where a node stands, as it tells others. */
 export type ToldStanding =
@@ -19,6 +20,9 @@ export type ToldStanding =
 /** The answer to `hello`. */
 export interface Introduction {
   readonly protocol: number
+  readonly engine: Engine
+  /** How many copies of each key it was told to have, if it was. */
+  readonly replicationFactor: number | undefined
   readonly member: Member
   readonly standing: ToldStanding
   readonly cluster: ClusterId | undefined
@@ -37,11 +41,14 @@ export function plainIntroduction(introduction: Introduction): Record<string, un
 
 /** Reads an answer to `hello`; undefined if it is none. */
 export function readIntroduction(plain: Readonly<Record<string, unknown>>): Introduction | undefined {
-  const { protocol, standing, cluster, nodes, knownAs } = plain
+  const { protocol, engine = 'raft', replicationFactor, standing, cluster, nodes, knownAs } = plain
   const member = readMember(plain)
   if (typeof protocol !== 'number' || member === undefined || !isStanding(standing)) return undefined
+  if (engine !== 'raft' && engine !== 'ring') return undefined
   return {
     protocol,
+    engine,
+    replicationFactor: typeof replicationFactor === 'number' ? replicationFactor : undefined,
     member,
     standing,
     cluster: readClusterId(cluster),

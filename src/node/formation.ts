@@ -8,12 +8,15 @@
  * beside a living one.
  */
 import type { ClusterId, Member } from '../base/ids.js'
-import { readMember } from './control.js'
+import type { Engine } from '../protocol/commands.js'
+import { type Introduction, readMember } from './control.js'
 import { type Ask, type Met, meet } from './conversation.js'
 
 /** What a forming node does in its own place. */
 export interface FormationHost {
   readonly self: Member
+  readonly engine: Engine
+  readonly replicationFactor: number | undefined
   readonly nodes: readonly string[]
   readonly ask: Ask
   /** False once the node stands elsewhere (it promised itself, or it stops). */
@@ -70,6 +73,8 @@ async function gatherPromises(host: FormationHost, others: readonly string[]): P
 function whyNever(host: FormationHost, address: string, met: Met): string | undefined {
   if (met.kind === 'unreachable') return undefined
   const { standing, cluster, knownAs } = met.introduction
+  const unlike = whyUnlike(host, address, met.introduction)
+  if (unlike !== undefined) return unlike
   const isOurs = standing === 'promised' && (!leads(host) || cluster === host.clusterBegun())
   if (standing === 'forming' || standing === 'joining' || standing === 'pristine' || isOurs) return undefined
   const me = host.self.address
@@ -83,6 +88,21 @@ function whyNever(host: FormationHost, address: string, met: Met): string | unde
     `${address} already belongs to a cluster, so no new one is formed. To add this node to that cluster, start ` +
     `it with --join ${address} instead of --cluster.`
   )
+}
+
+/** Why a listed node cannot be in one cluster with this one as they were started, if it cannot. */
+function whyUnlike(host: FormationHost, address: string, introduction: Introduction): string | undefined {
+  if (introduction.engine !== host.engine) {
+    return (
+      `${address} was started with --engine ${introduction.engine}, this node with --engine ${host.engine}: ` +
+      'give all of them the same.'
+    )
+  }
+  const [ours, theirs] = [host.replicationFactor, introduction.replicationFactor]
+  if (ours === theirs) return undefined
+  const shown = (copies: number | undefined) =>
+    copies === undefined ? 'without --replication-factor' : `with --replication-factor ${copies}`
+  return `${address} was started ${shown(theirs)}, this node ${shown(ours)}: give all of them the same.`
 }
 
 /** Why a listed node is not ready yet, if it is not. */

@@ -5,6 +5,7 @@
  */
 import { v4 as uuid, validate } from 'uuid'
 import { type ClusterId, clusterId, type NodeId, nodeId } from '../base/ids.js'
+import type { Engine } from '../protocol/commands.js'
 
 /** Where a node stands between its first start and its removal. */
 export type Standing =
@@ -22,6 +23,8 @@ export type Standing =
 
 export interface Identity {
   readonly node: NodeId
+  /** What it runs, from its first start to its end. */
+  readonly engine: Engine
   readonly standing: Standing
 }
 
@@ -48,11 +51,13 @@ export function plainIdentity(identity: Identity): unknown {
 /** Reads {@link plainIdentity}; undefined if it is anything else. */
 export function readIdentity(plain: unknown): Identity | undefined {
   if (typeof plain !== 'object' || plain === null) return undefined
-  const { format, node, standing } = plain as Record<string, unknown>
+  const { format, node, engine = 'raft', standing } = plain as Record<string, unknown>
   if (format !== 1 || typeof node !== 'string' || !validate(node)) return undefined
+  // The first identities did not say, because there was one engine.
+  if (engine !== 'raft' && engine !== 'ring') return undefined
   if (typeof standing !== 'object' || standing === null) return undefined
   const read = readStanding(standing as Record<string, unknown>)
-  return read && { node: nodeId(node), standing: read }
+  return read && { node: nodeId(node), engine, standing: read }
 }
 
 function readStanding({ kind, nodes, cluster }: Record<string, unknown>): Standing | undefined {

@@ -60,8 +60,6 @@ export type SettingProblem =
   | 'conflict'
   /** The configuration file could not be read. */
   | 'bad-file'
-  /** It will exist, but does not in this version. */
-  | 'not-available'
 
 /** The settings cannot be used as they are; the message says which, and what to do. */
 export class SettingError extends Error {

@@ -5,6 +5,7 @@
 import type { LogIndex, Member, NodeId, Term } from '../base/ids.js'
 import type { Operation, ReadOperation, Reply, Watched } from '../base/operation.js'
 import type { ErrorCode } from './errors.js'
+import type { RingRequest, RingResponse } from './ring-request.js'
 
 /**
  * A request as an engine sees it: checked, addresses in full `host:port` form, values as bytes. A write may
@@ -41,6 +42,7 @@ export type Request =
   | { readonly op: 'move-member'; readonly member: Member }
   | { readonly op: 'remove-member'; readonly address: string }
   | { readonly op: 'transfer-leader'; readonly address: string }
+  | RingRequest
 
 /** The answer to a {@link Request}. */
 export type Response =
@@ -55,6 +57,7 @@ export type Response =
   | { readonly kind: 'status'; readonly status: ClusterStatus }
   /** An administrative command (members, leadership) was carried out. */
   | { readonly kind: 'done' }
+  | RingResponse
   | Failure
 
 /** An expected answer that is not what was hoped for; the error table says what each code means. */
@@ -70,15 +73,57 @@ export function failure(code: ErrorCode, details?: Readonly<Record<string, strin
   return details === undefined ? { kind: 'error', code } : { kind: 'error', code, details }
 }
 
-/** The state of the cluster as one node sees it; at most a heartbeat old while there is a leader. */
-export interface ClusterStatus {
-  readonly engine: 'raft' | 'ring'
+/** The state of the cluster as one node sees it. */
+export type ClusterStatus = ConsensusStatus | RingStatus
+
+/** The state of a cluster under consensus; at most a heartbeat old while there is a leader. */
+export interface ConsensusStatus {
+  readonly engine: 'raft'
   /** The leader's client address, or undefined when this node knows of none. */
   readonly leader: string | undefined
   /** In the order in which they joined. */
   readonly members: readonly MemberStatus[]
   /** How many more voters can be lost before writes stop. */
   readonly canLose: number
+}
+
+/** The state of a ring, by what the asked node has heard. */
+export interface RingStatus {
+  readonly engine: 'ring'
+  /** There is none. */
+  readonly leader: undefined
+  /** In the order in which they joined. */
+  readonly members: readonly RingMemberStatus[]
+  /** How many more members can be lost, all at once, without losing data or the usual quorum. */
+  readonly canLose: number
+  /** On how many members each key is kept; fewer members than that hold all of them. */
+  readonly replicationFactor: number
+  /** Records held here that have a value, copies kept for others included. */
+  readonly records: number
+  /** Of the writes kept here for others, how many there may be. */
+  readonly hintsMax: number
+  /** What this node still fetches, or hands over, because the membership has changed: ranges of keys. */
+  readonly moving:
+    | { readonly kind: 'fetching' | 'handing-over'; readonly left: number; readonly of: number }
+    | undefined
+  /** Deletions that are still remembered here. */
+  readonly tombstones: number
+}
+
+/** One member of a ring. */
+export interface RingMemberStatus {
+  readonly id: NodeId
+  /** Client address, in full `host:port` form. */
+  readonly address: string
+  /** `silent` is not heard of late, `dead` for longer than the node timeout. */
+  readonly role: 'up' | 'joining' | 'leaving' | 'evicted' | 'silent' | 'dead'
+  readonly active: boolean
+  /** Heard, and as far as the asked node knows it has got everything. */
+  readonly inSync: boolean
+  /** Writes that the asked node keeps for it until it is back. */
+  readonly hints: number
+  /** Milliseconds since it was last heard, or undefined if never; 0 for the node itself. */
+  readonly lastHeardMs: number | undefined
 }
 
 /**
@@ -106,6 +151,8 @@ export interface MemberStatus {
 export type ClusterEvent =
   | { readonly kind: 'leader'; readonly address: string | undefined; readonly term: Term }
   | { readonly kind: 'member-added' | 'member-removed'; readonly address: string }
+  | { readonly kind: 'member-joining' | 'member-leaving' | 'member-evicted'; readonly address: string }
+  | { readonly kind: 'crowded'; readonly key: string; readonly versions: number }
   | { readonly kind: 'out-of-sync' | 'in-sync'; readonly address: string }
   | { readonly kind: 'role'; readonly role: 'leader' | 'follower' | 'candidate'; readonly term: Term }
   | {

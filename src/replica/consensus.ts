@@ -343,6 +343,17 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
           this.#tick + membershipTimeouts * this.#options.requestTicks,
         )
         break
+      case 'read-versions':
+      case 'write-version':
+      case 'lookup':
+      case 'count':
+      case 'leave':
+        // Nobody asks it: dialects look at the table of commands first.
+        this.#replies.push({
+          id,
+          response: failure('ENGINE_MISMATCH', { command: request.op, engine: 'ring' }),
+        })
+        break
       default:
         unreachable(request)
     }

@@ -4,7 +4,7 @@ import { logIndex, nodeId, term } from '../../src/base/ids.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import {
   type ClusterEvent,
-  type ClusterStatus,
+  type ConsensusStatus,
   failure,
   type MemberStatus,
   type Response,
@@ -58,8 +58,8 @@ const three = [
   member('192.168.1.2:5000'),
   member('192.168.1.3:5000'),
 ]
-const healthy: ClusterStatus = { engine: 'raft', leader: '192.168.1.1:5000', members: three, canLose: 1 }
-const status = (changes: Partial<ClusterStatus>): Response => ({
+const healthy: ConsensusStatus = { engine: 'raft', leader: '192.168.1.1:5000', members: three, canLose: 1 }
+const status = (changes: Partial<ConsensusStatus>): Response => ({
   kind: 'status',
   status: { ...healthy, ...changes },
 })
@@ -167,11 +167,6 @@ describe('answering in the text dialect', () => {
         '',
       ].join('\n'),
     )
-  })
-
-  it('says that the ring has no leader, which is nothing to warn of', () => {
-    const ring = reply('status', status({ engine: 'ring', leader: undefined }), 'ring')
-    expect(ring).to.contain('Leader: none (leaderless)\n').and.to.contain('Sync Status: All nodes in sync.\n')
   })
 
   it('shows a port that is not 5000', () => {

@@ -56,7 +56,7 @@ export class PureMachine {
         walk = step.walk
       }
     }
-    if (request.op === 'status') throw new Error('no command asks for the status')
+    if (request.op === 'status' || isForRing(request)) throw new Error(`no command asks for ${request.op}`)
     const command: Command = request.op === 'redis-write' ? { ...request, op: 'redis' } : request
     const counter = this.log.length + 1
     const identity = { session: 'test', bornMs: this.#nowMs, counter, lowest: counter }

@@ -1,6 +1,6 @@
 /** CLUSTER: what cluster clients ask to find the leader. */
 import { keysPerPageMax } from '../command.js'
-import { type ClusterStatus, failure } from '../request.js'
+import { type ClusterStatus, type ConsensusStatus, failure } from '../request.js'
 import { subcommandHelp } from './client-commands.js'
 import {
   clusterInfoText,
@@ -88,20 +88,31 @@ export function askStatus(
   return { kind: 'ask', order: 'read', first }
 }
 
+/** The same for a command that makes sense under consensus only; `command` is its name. */
+export function askConsensus(
+  command: string,
+  next: (status: ConsensusStatus) => RespReply | Question,
+): Ask {
+  return askStatus(status => {
+    if (status.engine === 'raft') return next(status)
+    return failureReply(failure('ENGINE_MISMATCH', { command, engine: 'raft' }))
+  })
+}
+
 function row(arity: number, since: string, summary: string): RespCommandRow {
   return { arity, flags: ['loading', 'stale'], keys: [0, 0, 0], group: 'cluster', since, summary }
 }
 
 function asking(
-  reply: (status: ClusterStatus, host: RespHost, words: readonly Buffer[]) => RespReply,
+  reply: (status: ConsensusStatus, host: RespHost, words: readonly Buffer[]) => RespReply,
 ): Pick<ConnectionCommandRow, 'run' | 'inTransaction'> {
   return {
     inTransaction: 'refused',
-    run: (words, { host }) => askStatus(status => reply(status, host, words)),
+    run: (words, { host }) => askConsensus('cluster', status => reply(status, host, words)),
   }
 }
 
-function replicas(status: ClusterStatus, host: RespHost, id: string): RespReply {
+function replicas(status: ConsensusStatus, host: RespHost, id: string): RespReply {
   const member = status.members.find(candidate => shownId(candidate.id) === id)
   if (member === undefined) return errorReply(`ERR Unknown node ${id.slice(0, 40).replace(/[^\w-]/g, '?')}`)
   if (member !== leaderOf(status)) return errorReply('ERR The specified node is not a master')

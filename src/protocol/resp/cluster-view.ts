@@ -3,7 +3,7 @@
  * So cluster clients talk to the leader, and find the next one by asking again.
  */
 import { displayAddress, parseAddress } from '../address.js'
-import type { ClusterStatus, MemberStatus } from '../request.js'
+import type { ConsensusStatus, MemberStatus } from '../request.js'
 import { arrayReply, errorReply, integerReply, mapReply, type RespReply, textReply } from './reply.js'
 import { slotCount } from './slot.js'
 
@@ -19,18 +19,18 @@ export function shownId(id: string): string {
 }
 
 /** The member that leads, as far as the asked node knows. */
-export function leaderOf({ leader, members }: ClusterStatus): MemberStatus | undefined {
+export function leaderOf({ leader, members }: ConsensusStatus): MemberStatus | undefined {
   return leader === undefined ? undefined : members.find(({ address }) => address === leader)
 }
 
 /** The members that a client may read from: those that follow and are in sync. */
-export function replicasOf(status: ClusterStatus): readonly MemberStatus[] {
+export function replicasOf(status: ConsensusStatus): readonly MemberStatus[] {
   const { members, leader } = status
   return members.filter(({ address, role, inSync }) => address !== leader && role === 'follower' && inSync)
 }
 
 /** CLUSTER SLOTS. */
-export function slotsReply(status: ClusterStatus): RespReply {
+export function slotsReply(status: ConsensusStatus): RespReply {
   const leader = leaderOf(status)
   if (leader === undefined) return clusterDown
   const nodes = [leader, ...replicasOf(status)].map(member => {
@@ -41,7 +41,7 @@ export function slotsReply(status: ClusterStatus): RespReply {
 }
 
 /** CLUSTER SHARDS. */
-export function shardsReply(status: ClusterStatus): RespReply {
+export function shardsReply(status: ConsensusStatus): RespReply {
   const leader = leaderOf(status)
   if (leader === undefined) return clusterDown
   const others = status.members.filter(member => member !== leader)
@@ -68,7 +68,7 @@ export function shardsReply(status: ClusterStatus): RespReply {
 }
 
 /** A line of CLUSTER NODES: see {@link nodesText}. */
-export function nodeLine(member: MemberStatus, status: ClusterStatus, self: string): string {
+export function nodeLine(member: MemberStatus, status: ConsensusStatus, self: string): string {
   const leader = leaderOf(status)
   const isLeader = member === leader
   const { host, port } = addressOf(member)
@@ -93,12 +93,12 @@ export function nodeLine(member: MemberStatus, status: ClusterStatus, self: stri
 }
 
 /** CLUSTER NODES, with the asked node marked as `myself`. */
-export function nodesText(status: ClusterStatus, self: string): string {
+export function nodesText(status: ConsensusStatus, self: string): string {
   return status.members.map(member => `${nodeLine(member, status, self)}\n`).join('')
 }
 
 /** CLUSTER INFO. */
-export function clusterInfoText(status: ClusterStatus): string {
+export function clusterInfoText(status: ConsensusStatus): string {
   const isUp = leaderOf(status) !== undefined
   const fields = {
     cluster_state: isUp ? 'ok' : 'fail',
@@ -122,7 +122,7 @@ export function fieldLines(fields: Readonly<Record<string, string | number>>): s
 }
 
 /** The largest term that any member is known to be in. */
-export function termOf({ members }: ClusterStatus): number {
+export function termOf({ members }: ConsensusStatus): number {
   return members.reduce((most, { term }) => Math.max(most, term ?? 0), 0)
 }
 

@@ -19,7 +19,7 @@ type Fields = Readonly<Record<string, string | number>>
 const sections: Readonly<Record<string, (sources: InfoSources) => Fields>> = {
   Server: ({ facts, status }) => ({
     redis_version: redisVersion,
-    redis_mode: 'cluster',
+    redis_mode: status?.engine === 'ring' ? 'standalone' : 'cluster',
     quorate_version: facts.version,
     quorate_engine: status?.engine ?? 'unknown',
     process_id: facts.processId,
@@ -62,7 +62,7 @@ const sections: Readonly<Record<string, (sources: InfoSources) => Fields>> = {
     used_cpu_sys: (facts.cpuSystemMs / 1000).toFixed(6),
     used_cpu_user: (facts.cpuUserMs / 1000).toFixed(6),
   }),
-  Cluster: () => ({ cluster_enabled: 1 }),
+  Cluster: ({ status }) => ({ cluster_enabled: status?.engine === 'ring' ? 0 : 1 }),
   Raft: raft,
   Keyspace: ({ keys }) => (keys ? { db0: `keys=${keys},expires=0,avg_ttl=0` } : {}),
 }
@@ -78,6 +78,8 @@ export function infoText(names: readonly string[], sources: InfoSources): string
 }
 
 function replication({ status, address }: InfoSources): Fields {
+  // Without a leader every node takes every write.
+  if (status?.engine === 'ring') return { role: 'master', connected_slaves: 0 }
   const leader = status && leaderOf(status)
   const own = status?.members.find(member => member.address === address)
   const offset = own?.appliedIndex ?? 0

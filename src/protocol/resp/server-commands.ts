@@ -1,6 +1,6 @@
 /** The commands that concern the node: what it is, how it is set, and which commands it has. */
 import { subcommandHelp } from './client-commands.js'
-import { askStatus } from './cluster-commands.js'
+import { askConsensus, askStatus } from './cluster-commands.js'
 import { addressOf, leaderOf, replicasOf } from './cluster-view.js'
 import { commandDocs, commandInfos, commandKeys, commandNames } from './command-replies.js'
 import type { RespCommandRow } from './command-row.js'
@@ -113,7 +113,7 @@ function info(names: readonly string[], host: RespHost): Outcome {
 }
 
 function role(host: RespHost): Outcome {
-  return askStatus(status => {
+  return askConsensus('role', status => {
     const leader = leaderOf(status)
     const own = status.members.find(({ address }) => address === host.address)
     const offset = integerReply(own?.appliedIndex ?? 0)

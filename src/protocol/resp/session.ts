@@ -20,6 +20,7 @@ import type {
 import { dataRequest, repliesOf } from './data-request.js'
 import { failureReply } from './failures.js'
 import { errorReply, type RespReply, type RespVersion } from './reply.js'
+import { askRing } from './ring-data.js'
 import { commandTable } from './table.js'
 import { mayBeStale } from './transaction-commands.js'
 
@@ -127,11 +128,8 @@ export class RespSession {
       return transaction === undefined ? operation : transaction.queue({ reply: () => operation }, 0)
     }
     if (transaction !== undefined) return transaction.queue({ operation, row }, bytesOf(words))
+    if (this.#context.host.engine === 'ring') return askRing(operation, name)
     const { kind, request } = dataRequest([operation], mayBeStale(this.state))
-    const isForAll = request.op !== 'redis-read' && request.op !== 'redis-write'
-    if (!isForAll && this.#context.host.engine !== 'raft') {
-      return failureReply(failure('ENGINE_MISMATCH', { command: name, engine: 'raft' }))
-    }
     const next = (response: Response): RespReply => {
       const replies = repliesOf(request, response)
       if ('kind' in replies) return failureReply(replies)
