@@ -42,7 +42,7 @@ export class DotWatch {
         unknown,
         unknown[][],
       ]
-      for (const [actor, count, , text, , items] of record) {
+      for (const [actor, count, , text, , , items] of record) {
         this.#note(key, `${actor}-${count}`, JSON.stringify(text))
         if (items === undefined) continue
         for (const [item, births] of items as [string, (string | number)[]][]) {
