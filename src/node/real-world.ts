@@ -69,8 +69,8 @@ export function leaderlessOptions(config: NodeConfig): LeaderlessOptions {
     silentTicks: ticks(electionTimeoutMs),
     deadTicks: ticks(config.nodeTimeoutMs),
     evict: config.evict,
-    // A stand-in costs little, waiting for a copy that will not come costs the client.
-    copyTicks: ticks(Math.min(3 * heartbeatIntervalMs, requestTimeoutMs / 3)),
+    // Long enough for a busy machine; a client waits for that once, since what was learnt of a failure is kept.
+    copyTicks: ticks(Math.min(electionTimeoutMs / 2, requestTimeoutMs / 4)),
     requestTicks: ticks(requestTimeoutMs),
     repairTicks: ticks(electionTimeoutMs),
     // A digest of each goes into one message; a node that joins asks for all of its share so many at a time.

@@ -109,7 +109,7 @@ export const commands = {
   },
   keys: {
     kind: 'read',
-    engines: both,
+    engines: raft,
     words: [{ name: 'prefix', is: 'text', optional: true }],
     options: {
       after: { takes: { name: 'key', is: 'text' }, summary: 'begins behind that key' },

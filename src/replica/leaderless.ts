@@ -4,7 +4,7 @@
  *
  * The ring knows reads and writes of one key, and members. What people ask beyond that is put together here:
  * writes that read first and the order of writes (key-writes.ts), changes of the membership that take their
- * time (ring-desk.ts), pages of keys (key-pages.ts), the status (ring-status.ts).
+ * time (ring-desk.ts), the status (ring-status.ts).
  *
  * What must always hold:
  * - a request is answered once;
@@ -17,7 +17,6 @@ import { type ClusterEvent, failure, type Request, type Response } from '../prot
 import { Ring } from '../ring/ring.js'
 import type { RingAnswer, RingOptions, RingRequest, RingRows, RingStart } from '../ring/types.js'
 import type { Effects, Input, Replica, To } from './contract.js'
-import { KeyPages } from './key-pages.js'
 import { KeyWrites, type KeyWritesLimits } from './key-writes.js'
 import type { LeaderlessMessage } from './leaderless-messages.js'
 import { answered } from './ring-answers.js'
@@ -50,7 +49,6 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   readonly #ring: Ring
   readonly #limits: KeyWritesLimits
   readonly #writes: KeyWrites
-  readonly #pages: KeyPages
   readonly #desk: RingDesk
   readonly #news: RingNews
   /** Who waits for the ring's answers; the ring knows requests by numbers of ours. */
@@ -96,7 +94,6 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     const send = (to: NodeId, message: LeaderlessMessage): void => {
       this.#outgoing.push({ to, message })
     }
-    this.#pages = new KeyPages(ring, () => [], self.id, send, answer)
     this.#desk = new RingDesk(this.#ring, self.id, send, answer)
     this.#news = new RingNews(self.id, this.#ring.list)
   }
@@ -191,10 +188,11 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   }
 
   #onTick(count: number): void {
-    this.#tick += count
-    this.#ring.tick(count)
+    // When this node itself stood still, answers wait to be read: the others were not silent for that long.
+    const counted = Math.min(count, this.#options.gossipTicks)
+    this.#tick += counted
+    this.#ring.tick(counted)
     this.#writes.expire(this.#tick)
-    this.#pages.expire(this.#tick)
   }
 
   #onMessage(from: NodeId, message: LeaderlessMessage): void {
@@ -202,12 +200,6 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     switch (message.kind) {
       case 'desk-leave':
         this.#ring.leave()
-        break
-      case 'desk-keys':
-        this.#pages.serve(from, message)
-        break
-      case 'desk-keys-found':
-        this.#pages.take(from, message)
         break
       default:
         this.#ring.receive(from, message)
@@ -242,9 +234,6 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
       case 'count':
         this.#reply(id, { kind: 'count', records: this.#ring.status().records })
         break
-      case 'keys':
-        this.#pages.add(id, request, expiresAtTick)
-        break
       case 'leave':
       case 'add-member':
       case 'remove-member':
@@ -256,6 +245,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
       case 'set':
       case 'delete':
       case 'cas':
+      case 'keys':
       case 'redis-read':
       case 'redis-write':
       case 'move-member':

@@ -108,6 +108,8 @@ export class Core {
     | undefined
 
   tick = 0
+  /** For people only: it decides nothing. */
+  wallMs = 0
   isDiskFull = false
   isStopping = false
   #fences = 0

@@ -3,7 +3,7 @@
  * Both are canonical: equal versions give equal text on every node.
  *
  * A past is `[[actor, count, ...], [actor, count, ...]]` (counters, then single dots), a version
- * `[actor, count, past, value, identity, items]`; absent things at its end are left out.
+ * `[actor, count, past, value, writtenMs, identity, items]`; absent things at its end are left out.
  */
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
@@ -107,27 +107,29 @@ export function readPast(plain: unknown): Past | undefined {
   return counters.size === counted.length ? compacted(counters, dots) : undefined
 }
 
-function plainVersion({ dot, past, value, identity, items }: Version): readonly unknown[] {
-  const version: unknown[] = [dot.actor, dot.count, plainPast(past), plainValue(value)]
+function plainVersion({ dot, past, value, writtenMs, identity, items }: Version): readonly unknown[] {
+  const version: unknown[] = [dot.actor, dot.count, plainPast(past), plainValue(value), writtenMs]
   if (identity !== undefined || items !== undefined) version.push(identity ?? null)
   if (items !== undefined) version.push(items.map(plainItem))
   return version
 }
 
 function readVersion(plain: unknown): Version | undefined {
-  if (!Array.isArray(plain) || plain.length < 4 || plain.length > 6) return undefined
-  const [actor, count, plainOfPast, plainOfValue, identity, plainItems] = plain as unknown[]
+  if (!Array.isArray(plain) || plain.length < 5 || plain.length > 7) return undefined
+  const [actor, count, plainOfPast, plainOfValue, writtenMs, identity, plainItems] = plain as unknown[]
   const dots = readDots([actor, count])
   const past = readPast(plainOfPast)
   const value = readValue(plainOfValue)
   const items = plainItems === undefined ? [] : readItems(plainItems)
   if (dots?.[0] === undefined || past === undefined || value === undefined || items === undefined)
     return undefined
+  if (typeof writtenMs !== 'number' || !Number.isSafeInteger(writtenMs)) return undefined
   if (identity !== undefined && identity !== null && !isIdentity(identity)) return undefined
   return {
     dot: dots[0],
     past,
     value: value.value,
+    writtenMs,
     identity: identity ?? undefined,
     items: plainItems === undefined ? undefined : items,
   }

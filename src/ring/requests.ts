@@ -104,19 +104,20 @@ export function shownRecord(
   const rule = ruleFor(key)
   if (rule !== undefined) {
     const merged = mergedValue(rule, record)
+    const writtenMs = Math.max(0, ...record.map(version => version.writtenMs))
     return {
       kind: 'versions',
-      versions: merged === undefined ? [] : [{ value: merged.value, context }],
+      versions: merged === undefined ? [] : [{ value: merged.value, writtenMs, context }],
       context,
     }
   }
   const identities = new Set<string>()
   const versions: ShownVersion[] = []
   for (const version of record) {
-    const { value, identity } = version
+    const { value, writtenMs, identity } = version
     if (value === undefined || (identity !== undefined && identities.has(identity))) continue
     if (identity !== undefined) identities.add(identity)
-    versions.push({ value, context: encodeContext(key, historyOf(version)) })
+    versions.push({ value, writtenMs, context: encodeContext(key, historyOf(version)) })
   }
   return { kind: 'versions', versions, context }
 }

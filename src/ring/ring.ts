@@ -51,9 +51,13 @@ export class Ring {
     return this.#core
   }
 
-  /** Time passes; with 0, nothing but background work that was left. */
-  tick(count: number): void {
+  /**
+   * Time passes; with 0, nothing but background work that was left. The wall time is kept with what is written, for
+   * people, and decides nothing.
+   */
+  tick(count: number, wallMs = 0): void {
     const core = this.#core
+    core.wallMs = Math.floor(wallMs)
     core.tick += count
     if (!core.records.isCounted) core.records.countOn()
     this.#gossip.tick()

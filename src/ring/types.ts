@@ -76,6 +76,8 @@ export interface RingWritten {
 /** One of the versions of a key that stand beside each other. */
 export interface ShownVersion {
   readonly value: Uint8Array
+  /** When it was written, in milliseconds since 1970, by the clock of the node that coordinated it. */
+  readonly writtenMs: number
   /** The context that covers this version and what it replaced, and nothing else. */
   readonly context: string
 }

@@ -44,6 +44,8 @@ export interface Version {
   readonly past: Past
   /** Undefined for a tombstone. */
   readonly value: Uint8Array | undefined
+  /** The wall time of its coordinator, in milliseconds since 1970: for people; it decides nothing here. */
+  readonly writtenMs: number
   /** Names the request that wrote it, if it has a name, so that a repeat is recognised. */
   readonly identity: string | undefined
   /** Where the key's merge rule keeps removals: which write put each item in, or out (see merge-rules.ts). */

@@ -186,7 +186,8 @@ export class Writing implements Operation {
     const rule = ruleFor(this.key)
     const items =
       rule?.keepsBirths === true ? bornItems(value ?? new Uint8Array(0), dot, context, base) : undefined
-    const version: Version = { dot, past: context, value, identity, items }
+    const { wallMs: writtenMs } = this.#core
+    const version: Version = { dot, past: context, value, writtenMs, identity, items }
     if (rule === undefined || value === undefined || others.length === 0) return version
     const merged = mergedValue(rule, withVersion(others, version))
     const past = joinPasts([context, contextOf(others)])

@@ -2,7 +2,7 @@
  * What docs/engines.md shows of the two engines, done: its session is replayed at three real processes of each.
  *
  * Put back to what the page has, because it differs from run to run: the addresses, the contexts (in the order in
- * which they come), and the order of the owners of a key.
+ * which they come), and the order of versions beside each other and of the owners of a key.
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -73,6 +73,7 @@ function normal(text: string): string {
       names.set(context, name)
       return name
     })
+    .replace(/(?<=^CONFLICT: .*\n)(motto -> .*\n){2}/gm, lines => lines.split('\n').sort().join('\n'))
     .replace(/(?<=\(version )\d+/g, 'n')
     .replace(/(?<=^motto: )127.*$/gm, owners => owners.split(', ').sort().join(', '))
 }

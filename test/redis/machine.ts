@@ -56,7 +56,7 @@ export class PureMachine {
         walk = step.walk
       }
     }
-    if (request.op === 'status' || isForRing(request)) throw new Error(`no command asks for ${request.op}`)
+    if (!isWrite(request)) throw new Error(`no command asks for ${request.op}`)
     const command: Command = request.op === 'redis-write' ? { ...request, op: 'redis' } : request
     const counter = this.log.length + 1
     const identity = { session: 'test', bornMs: this.#nowMs, counter, lowest: counter }
@@ -69,6 +69,10 @@ export class PureMachine {
     this.log.push(data)
     return this.state.apply(this.log.length, data)
   }
+}
+
+function isWrite(request: DataRequest): request is Extract<DataRequest, { op: Command['op'] | 'redis-write' }> {
+  return ['put', 'update', 'set', 'delete', 'cas', 'redis-write'].includes(request.op)
 }
 
 /** A reply as text. */

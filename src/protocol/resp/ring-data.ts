@@ -7,7 +7,7 @@ import { failure } from '../request.js'
 import type { RingVersion } from '../ring-request.js'
 import type { Outcome, Question } from './conversation.js'
 import { failureReply } from './failures.js'
-import { type RespReply, integerReply } from './reply.js'
+import { integerReply } from './reply.js'
 
 /** What an operation comes to on the ring; `name` is the command's. */
 export function askRing(operation: Operation, name: string): Outcome {
