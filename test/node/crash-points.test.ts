@@ -1,0 +1,181 @@
+/**
+ * Crash points of a whole node: the power is cut at every operation of its disk in turn (each write, flush,
+ * rename, removal, creation), what was not flushed is lost in every way there is a name for, and the node
+ * starts again from what is left. Of these cuts, some are followed by a second one at every operation of the
+ * recovery.
+ */
+import { expect } from 'chai'
+import { losses } from '../sim/loss.js'
+import type { SimulatedNode } from '../sim/node.js'
+import { CrashCluster, type CrashOptions } from './crash-cluster.js'
+
+/** A life that is cut short. */
+interface Scenario {
+  readonly nodes: number
+  readonly inlineFlushes: boolean
+  /** Every so many of the cuts are followed by second ones. */
+  readonly secondCutEvery: number
+  /** Runs with the power going at the `cutAt`-th operation of the part that is looked at. */
+  live(run: CrashCluster, cutAt: number): void
+  /** Gets the cluster going again after the cut, and shows that it lost nothing and works. */
+  comeBack(run: CrashCluster): void
+}
+
+describe('a node whose power goes at any operation of its disk', () => {
+  for (const inlineFlushes of [true, false]) {
+    const where = inlineFlushes ? 'within' : 'beside'
+    it(`founds its cluster, takes writes, and loses none, with flushes ${where} its loop`, function () {
+      this.timeout(120_000)
+      const scenario = { ...alone, inlineFlushes }
+      const whole = uncut(scenario)
+      expect(whole.writes.acknowledged).to.be.greaterThan(30)
+      expect(whole.happened.get('compacted')).to.be.greaterThan(2)
+      expect(lastSegment(whole.victim), 'segments were begun, more than there are files').to.be.greaterThan(6)
+      const tried = cutEverywhere(scenario)
+      expect(tried.cuts).to.be.greaterThan(500)
+      expect(tried.overLeftovers, 'cuts with records of an earlier life behind the tail').to.be.greaterThan(
+        50,
+      )
+    })
+  }
+
+  it('takes a snapshot in the place of what it missed, then carries writes with one other, and loses none', function () {
+    this.timeout(120_000)
+    const whole = uncut(leftBehind)
+    expect(whole.writes.acknowledged).to.be.greaterThan(30)
+    expect(whole.happened.get('snapshot-installed')).to.equal(1)
+    expect(whole.happened.get('compacted')).to.be.greaterThan(0)
+    const tried = cutEverywhere(leftBehind)
+    expect(tried.cuts).to.be.greaterThan(200)
+  })
+})
+
+/** One node: what it acknowledged is on its disk alone. */
+const alone: Scenario = {
+  nodes: 1,
+  inlineFlushes: true,
+  secondCutEvery: 11,
+  live: (run, cutAt) => {
+    run.cutAt(cutAt)
+    run.startFounder()
+    run.write(run.victim, 50)
+  },
+  comeBack: run => {
+    run.startFounder()
+    run.verify(run.victim)
+    run.write(run.victim, 4)
+  },
+}
+
+/**
+ * Three nodes, one of which misses so much that it gets a snapshot. From then on it and the leader are the
+ * majority; after its power went the leader stays away, so that what the two acknowledged is on its disk alone.
+ */
+const leftBehind: Scenario = {
+  nodes: 3,
+  inlineFlushes: false,
+  secondCutEvery: 17,
+  live: (run, cutAt) => {
+    run.startFounder()
+    for (const node of run.nodes) node.start()
+    const [leader, follower, third] = run.roles()
+    run.victim = follower
+    run.write(leader, 6)
+    run.agree()
+    for (const other of [leader, third]) {
+      run.network.block(follower.name, other.name)
+      run.network.block(other.name, follower.name)
+    }
+    run.write(leader, 24)
+    run.cutAt(cutAt)
+    run.network.heal()
+    run.until('the one left behind', () => follower.replica?.appliedIndex === leader.replica?.appliedIndex)
+    third.kill()
+    run.write(follower, 20)
+  },
+  comeBack: run => {
+    const [stale, ahead] = run.nodes
+      .filter(node => node !== run.victim)
+      .sort((one, other) => one.ledger.lastIndex - other.ledger.lastIndex)
+    ahead?.kill()
+    stale?.start()
+    run.network.heal()
+    run.victim.start()
+    run.verify(run.victim)
+    run.write(run.victim, 4)
+    ahead?.start()
+    run.agree()
+  },
+}
+
+/** The run that nothing happens to. */
+function uncut(scenario: Scenario): CrashCluster {
+  const run = new CrashCluster({ ...scenario, seed: 0, loss: 'chance' })
+  scenario.live(run, Number.POSITIVE_INFINITY)
+  run.verify(run.victim)
+  return run
+}
+
+/** Cuts the power at one operation after the other, in each way of losing what was not flushed. */
+function cutEverywhere(scenario: Scenario): { readonly cuts: number; readonly overLeftovers: number } {
+  let cuts = 0
+  let secondCuts = 0
+  let overLeftovers = 0
+  for (const [number, loss] of losses.entries()) {
+    for (let at = 1; ; at++) {
+      const options = { ...scenario, seed: number * 10_000 + at, loss }
+      const { wasCut, hadLeftovers } = cutOnce(scenario, options, at, undefined)
+      if (!wasCut) break
+      cuts++
+      if (hadLeftovers) overLeftovers++
+      if (at % scenario.secondCutEvery !== 0) continue
+      for (let second = 1; cutOnce(scenario, options, at, second).wasCut; second++) secondCuts++
+    }
+  }
+  console.log(
+    `      ${cuts} cuts, ${overLeftovers} of them over leftovers of an earlier life; ${secondCuts} second ones`,
+  )
+  return { cuts, overLeftovers }
+}
+
+/**
+ * Lives once, with a cut at operation `at` and, unless `second` is undefined, another one at that operation of
+ * the comeback. Tells whether the last of them happened: not when everything was over before.
+ */
+function cutOnce(
+  scenario: Scenario,
+  options: CrashOptions,
+  at: number,
+  second: number | undefined,
+): { readonly wasCut: boolean; readonly hadLeftovers: boolean } {
+  try {
+    const run = new CrashCluster(options)
+    let wasCut = run.untilCut(() => scenario.live(run, at))
+    const hadLeftovers = run.hasLeftovers()
+    if (wasCut && second !== undefined) {
+      run.cutAt(second)
+      wasCut = run.untilCut(() => scenario.comeBack(run))
+    }
+    if (wasCut) scenario.comeBack(run)
+    // Once more, with nothing kept that was not flushed: what is acknowledged now is durable, too.
+    run.victim.disk.setLoss('everything')
+    run.victim.cutPower()
+    scenario.comeBack(run)
+    return { wasCut, hadLeftovers }
+  } catch (error) {
+    const then = second === undefined ? '' : `, then at ${second} of the comeback`
+    const where = `power cut at operation ${at}${then}, what is lost: ${options.loss}, seed ${options.seed}`
+    throw new Error(`${where}: ${error instanceof Error ? error.message : error}`, { cause: error })
+  }
+}
+
+/** The number of the newest segment of a node's journal. */
+function lastSegment(node: SimulatedNode): number {
+  return Number(
+    node.disk
+      .list()
+      .filter(name => /^journal\.\d+$/.test(name))
+      .at(-1)
+      ?.slice(8),
+  )
+}
