@@ -4,12 +4,13 @@
  * invariants of the cluster hold (checkers.ts).
  */
 import { clusterId, logIndex, type Member, nodeId } from '../../src/base/ids.js'
+import { seededRandom } from '../../src/base/random.js'
 import { type Identity, plainIdentity, readIdentity } from '../../src/node/identity.js'
 import type { ClusterEvent, Request, Response } from '../../src/protocol/request.js'
 import { firstConfiguration } from '../../src/raft/configuration.js'
 import { JsonFile } from '../../src/storage/json-file.js'
 import { Invariants, type Observation } from '../sim/checkers.js'
-import { PowerCut } from '../sim/disk.js'
+import { PowerCut, SimulatedDisk } from '../sim/disk.js'
 import type { Loss } from '../sim/loss.js'
 import { SimulatedNetwork } from '../sim/network.js'
 import { type NodeOptions, SimulatedNode } from '../sim/node.js'
@@ -27,6 +28,8 @@ const retryMs = 20
 const burstMax = 3
 
 const identityFile = 'identity.json'
+/** Stands for the directory in which a node keeps what belongs to its identity. */
+const nodeDirectory = 'node'
 
 export interface CrashOptions {
   readonly nodes: number
@@ -46,6 +49,8 @@ export class CrashCluster {
   readonly #world: World
   readonly #invariants: Invariants
   readonly #cluster = clusterId('00000000-0000-4000-a000-00000000c1c1')
+  /** The data directory of the first node; the disk of a node is the directory in it that is its own. */
+  readonly #top: SimulatedDisk
   #failure: string | undefined
   #cutAt = Number.POSITIVE_INFINITY
 
@@ -68,14 +73,16 @@ export class CrashCluster {
       what => this.#violated(what),
     )
     this.nodes = Array.from({ length: nodes }, (_, number) => this.#addNode(number, inlineFlushes))
-    for (const node of this.nodes) node.disk.setLoss(loss)
+    const clock = { monotonicMs: () => 0, wallMs: () => 0, after: () => () => {}, soon: () => {} }
+    this.#top = new SimulatedDisk(seededRandom(seed), clock)
+    this.setLoss(loss)
     this.victim = this.#node(0)
   }
 
-  /** Cuts the victim's power at its disk's `operation`-th operation from now on. */
+  /** Cuts the victim's power at the `operation`-th operation on its disks from now on. */
   cutAt(operation: number): void {
-    this.#cutAt = this.victim.disk.operations() + operation
-    this.victim.disk.powerCutAt(operation)
+    this.#cutAt = this.#operations() + operation
+    this.#armed(this.victim.disk)
   }
 
   /** Runs `act`; returns whether the victim lost its power meanwhile, which ended it. */
@@ -86,6 +93,7 @@ export class CrashCluster {
     } catch (error) {
       if (error instanceof PowerCut) this.victim.disk.crash()
       else if (!(error instanceof PowerWent)) throw error
+      this.#top.crash()
       return true
     } finally {
       this.#cutAt = Number.POSITIVE_INFINITY
@@ -93,30 +101,46 @@ export class CrashCluster {
     }
   }
 
+  /** Cuts the victim's power now. */
+  cutPower(): void {
+    this.victim.cutPower()
+    this.#top.crash()
+  }
+
+  /** From here on, a crash loses what was not flushed in this way. */
+  setLoss(loss: Loss): void {
+    for (const node of this.nodes) node.disk.setLoss(loss)
+    this.#top.setLoss(loss)
+  }
+
   /**
-   * Starts the first node from whatever its disk holds, as a node does: it takes an identity, founds its cluster,
+   * Starts the first node from whatever its disks hold, as a node does: it takes an identity, founds its cluster,
    * says so in its identity, and runs.
    */
   startFounder(): void {
     const { disk, member } = this.#node(0)
-    const file = new JsonFile(disk, identityFile)
+    const cluster = this.#cluster
+    const file = new JsonFile(this.#armed(this.#top), identityFile)
     const store = (identity: Identity): void => file.store(plainIdentity(identity))
     const stored = file.load()
     const kept = stored === undefined ? undefined : readIdentity(stored)
     if (stored !== undefined && kept?.node !== member.id) throw new Error('the identity is another one')
-    const cluster = this.#cluster
+    const isMember = kept?.standing.kind === 'member'
+    if (!isMember && this.writes.acknowledged > 0) throw new Error('the standing of a member is lost')
     if (kept === undefined) {
-      if (this.#node(0).ledger.lastIndex > 0) throw new Error('the identity is lost')
       store({ node: member.id, standing: { kind: 'forming', nodes: [member.address], cluster } })
     }
-    if (kept?.standing.kind !== 'member') {
-      for (const name of disk.list()) if (name !== identityFile) disk.remove(name)
+    if (!isMember) {
+      this.#top.remove(nodeDirectory)
+      this.#makeNodeDirectory()
+      this.#armed(disk)
       const members = this.nodes.map(node => node.member)
       this.#node(0).found(firstConfiguration(members, 'linearizable'))
-      // The founding ended with a process of its own.
-      if (this.#cutAt !== Number.POSITIVE_INFINITY) disk.powerCutAt(this.#cutAt - disk.operations())
+      this.#armed(this.#top)
       store({ node: member.id, standing: { kind: 'member', cluster } })
     }
+    this.#makeNodeDirectory()
+    this.#armed(disk)
     this.#node(0).start()
     this.#throwFailure()
   }
@@ -190,6 +214,30 @@ export class CrashCluster {
     )
     if (leader === undefined || follower === undefined || third === undefined) throw new Error('three nodes')
     return [leader, follower, third]
+  }
+
+  /** Makes the first node's own directory, if it is not there (any more): then nothing is in it. */
+  #makeNodeDirectory(): void {
+    const { disk } = this.#node(0)
+    if (!this.#top.list().includes(nodeDirectory)) {
+      for (const name of disk.list()) disk.remove(name)
+      disk.flushDirectory()
+      this.#top.open(nodeDirectory, true).close()
+    }
+    this.#top.flushDirectory()
+  }
+
+  /** The disk that is in use from here on, which is where the power is cut when its time has come. */
+  #armed(disk: SimulatedDisk): SimulatedDisk {
+    const left = this.#cutAt - this.#operations()
+    for (const each of [this.#top, this.victim.disk]) {
+      each.powerCutAt(each === disk ? left : Number.POSITIVE_INFINITY)
+    }
+    return disk
+  }
+
+  #operations(): number {
+    return this.#top.operations() + this.victim.disk.operations()
   }
 
   #write(door: SimulatedNode): void {

@@ -25,10 +25,10 @@ describe('a node whose power goes at any operation of its disk', () => {
   for (const inlineFlushes of [true, false]) {
     const where = inlineFlushes ? 'within' : 'beside'
     it(`founds its cluster, takes writes, and loses none, with flushes ${where} its loop`, function () {
-      this.timeout(120_000)
+      this.timeout(300_000)
       const scenario = { ...alone, inlineFlushes }
       const whole = uncut(scenario)
-      expect(whole.writes.acknowledged).to.be.greaterThan(30)
+      expect(whole.writes.acknowledged).to.be.greaterThan(25)
       expect(whole.happened.get('compacted')).to.be.greaterThan(2)
       expect(lastSegment(whole.victim), 'segments were begun, more than there are files').to.be.greaterThan(6)
       const tried = cutEverywhere(scenario)
@@ -40,9 +40,9 @@ describe('a node whose power goes at any operation of its disk', () => {
   }
 
   it('takes a snapshot in the place of what it missed, then carries writes with one other, and loses none', function () {
-    this.timeout(120_000)
+    this.timeout(300_000)
     const whole = uncut(leftBehind)
-    expect(whole.writes.acknowledged).to.be.greaterThan(30)
+    expect(whole.writes.acknowledged).to.be.greaterThan(25)
     expect(whole.happened.get('snapshot-installed')).to.equal(1)
     expect(whole.happened.get('compacted')).to.be.greaterThan(0)
     const tried = cutEverywhere(leftBehind)
@@ -54,7 +54,7 @@ describe('a node whose power goes at any operation of its disk', () => {
 const alone: Scenario = {
   nodes: 1,
   inlineFlushes: true,
-  secondCutEvery: 11,
+  secondCutEvery: 23,
   live: (run, cutAt) => {
     run.cutAt(cutAt)
     run.startFounder()
@@ -74,7 +74,7 @@ const alone: Scenario = {
 const leftBehind: Scenario = {
   nodes: 3,
   inlineFlushes: false,
-  secondCutEvery: 17,
+  secondCutEvery: 41,
   live: (run, cutAt) => {
     run.startFounder()
     for (const node of run.nodes) node.start()
@@ -86,12 +86,12 @@ const leftBehind: Scenario = {
       run.network.block(follower.name, other.name)
       run.network.block(other.name, follower.name)
     }
-    run.write(leader, 24)
+    run.write(leader, 16)
     run.cutAt(cutAt)
     run.network.heal()
     run.until('the one left behind', () => follower.replica?.appliedIndex === leader.replica?.appliedIndex)
     third.kill()
-    run.write(follower, 20)
+    run.write(follower, 16)
   },
   comeBack: run => {
     const [stale, ahead] = run.nodes
@@ -152,14 +152,16 @@ function cutOnce(
     const run = new CrashCluster(options)
     let wasCut = run.untilCut(() => scenario.live(run, at))
     const hadLeftovers = run.hasLeftovers()
+    // What a killed process did not flush is lost with the next power cut, unless it was seen to by then.
+    if (options.loss === 'none yet') run.setLoss('everything')
     if (wasCut && second !== undefined) {
       run.cutAt(second)
       wasCut = run.untilCut(() => scenario.comeBack(run))
     }
     if (wasCut) scenario.comeBack(run)
     // Once more, with nothing kept that was not flushed: what is acknowledged now is durable, too.
-    run.victim.disk.setLoss('everything')
-    run.victim.cutPower()
+    run.setLoss('everything')
+    run.cutPower()
     scenario.comeBack(run)
     return { wasCut, hadLeftovers }
   } catch (error) {

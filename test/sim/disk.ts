@@ -66,6 +66,10 @@ export class SimulatedDisk implements Disk {
    * are dead; the disk can be used again at once.
    */
   crash(): void {
+    if (this.#loss === 'none yet') {
+      this.kill()
+      return
+    }
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()])
     for (const change of this.#nameChanges) if (change.kind !== 'unlink') inodes.add(change.inode)
     for (const inode of inodes) inode.settle(this.#random, this.#loss)

@@ -16,6 +16,8 @@ export const losses = [
   'last',
   /** What came first, while what came later reached the disk. */
   'first',
+  /** None of it yet: only the process is gone, and what it did not flush waits for the next crash. */
+  'none yet',
 ] as const
 
 export type Loss = (typeof losses)[number]
@@ -41,7 +43,7 @@ function inCorner(
   count: number,
 ): (position: number) => boolean {
   if (loss === 'everything') return () => false
-  if (loss === 'nothing') return () => true
+  if (loss === 'nothing' || loss === 'none yet') return () => true
   // Somewhere between the first and the last, if there are two of them.
   const cut = count > 1 ? random.between(1, count - 1) : random.below(2)
   return position => (loss === 'last' ? position < cut : position >= cut)
