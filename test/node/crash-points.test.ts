@@ -43,7 +43,7 @@ describe('a node whose power goes at any operation of its disk', () => {
     this.timeout(300_000)
     const whole = uncut(leftBehind)
     expect(whole.writes.acknowledged).to.be.greaterThan(25)
-    expect(whole.happened.get('snapshot-installed')).to.equal(1)
+    expect(whole.happened.get('snapshot-installed')).to.be.greaterThan(0)
     expect(whole.happened.get('compacted')).to.be.greaterThan(0)
     const tried = cutEverywhere(leftBehind)
     expect(tried.cuts).to.be.greaterThan(200)
