@@ -29,11 +29,14 @@ const sameWritesMax = 2
 
 const original = { ...fs }
 
-/** Runs `act` and returns all steps of `directory` on the way, and its end. The copies go into `into`. */
+/**
+ * Runs `act` and returns all steps of `directory` on the way, and its end. The copies go into `into`. `act` can
+ * ask how many there were so far.
+ */
 export async function stepsOf(
   directory: string,
   into: string,
-  act: () => Promise<void> | void,
+  act: (taken: () => number) => Promise<void> | void,
 ): Promise<Step[]> {
   const steps: Step[] = []
   const open = new Map<unknown, string>()
@@ -120,7 +123,7 @@ export async function stepsOf(
   })
   syncBuiltinESMExports()
   try {
-    await act()
+    await act(() => steps.length)
     take('the end')
   } finally {
     for (const name of replaced) Object.assign(fs, { [name]: original[name] })
