@@ -51,6 +51,7 @@ export class CrashCluster {
   readonly #cluster = clusterId('00000000-0000-4000-a000-00000000c1c1')
   /** The data directory of the first node; the disk of a node is the directory in it that is its own. */
   readonly #top: SimulatedDisk
+  #unanswered = 0
   #failure: string | undefined
   #cutAt = Number.POSITIVE_INFINITY
 
@@ -156,6 +157,11 @@ export class CrashCluster {
     }
   }
 
+  /** Waits for the answers to the writes that were under way when the victim's power went, where the door lives. */
+  awaitAnswers(): void {
+    this.until('the answers to what was under way', () => this.#unanswered === 0)
+  }
+
   /** Reads everything, and repeats what may be repeated: everything that was acknowledged must be there, once. */
   verify(door: SimulatedNode): void {
     let open = 0
@@ -205,15 +211,12 @@ export class CrashCluster {
     })
   }
 
-  /** Of three nodes: who leads, and the two others. */
-  roles(): [leader: SimulatedNode, follower: SimulatedNode, third: SimulatedNode] {
-    const leads = (node: SimulatedNode): boolean => node.replica?.raft.role.kind === 'leader'
-    this.until('a leader', () => this.nodes.some(leads))
-    const [leader, follower, third] = [...this.nodes].sort(
-      (one, other) => Number(leads(other)) - Number(leads(one)),
-    )
-    if (leader === undefined || follower === undefined || third === undefined) throw new Error('three nodes')
-    return [leader, follower, third]
+  /** Who leads, and the others. */
+  roles(): { readonly leader: SimulatedNode; readonly others: readonly SimulatedNode[] } {
+    const find = () => this.nodes.find(node => node.replica?.raft.role.kind === 'leader')
+    this.until('a leader', () => find() !== undefined)
+    const leader = find() ?? this.victim
+    return { leader, others: this.nodes.filter(node => node !== leader) }
   }
 
   /** Makes the first node's own directory, if it is not there (any more): then nothing is in it. */
@@ -242,7 +245,9 @@ export class CrashCluster {
 
   #write(door: SimulatedNode): void {
     const write = this.writes.begin()
+    this.#unanswered++
     this.#ask(door, write.request, response => {
+      this.#unanswered--
       const wrong = this.writes.answered(write, response)
       if (wrong !== undefined) this.#violated(wrong)
       if (response.kind !== 'written' || response.version === 0) return

@@ -81,7 +81,11 @@ describe('a node, killed at any step of its first start', () => {
     })
     let wasItself = false
     let hadFirst = false
+    let kills = 0
     for (const [number, step] of steps.entries()) {
+      // To a kill, a flush changes nothing: the next step finds the same.
+      if (/^f(data)?sync/.test(step.call)) continue
+      kills++
       const node = await start(step.directory)
       const isItself = node.identity === identity
       const isThere = (await node.ask({ op: 'get', key: 'first', local: false })).kind === 'value'
@@ -94,8 +98,8 @@ describe('a node, killed at any step of its first start', () => {
       await put(node, 'second')
       await node.stop()
     }
-    console.log(`      ${steps.length} kills`)
-    expect(steps.length).to.be.greaterThan(30)
+    console.log(`      ${kills} kills`)
+    expect(kills).to.be.greaterThan(20)
     expect(wasItself && hadFirst, 'at the end it is all there').to.equal(true)
   })
 })
