@@ -37,6 +37,8 @@ export interface CrashOptions {
   readonly loss: Loss
   /** Whether flushes hold the loop, or go on beside it. */
   readonly inlineFlushes: boolean
+  /** How long messages are under way. */
+  readonly linkMs: number
 }
 
 export class CrashCluster {
@@ -55,10 +57,10 @@ export class CrashCluster {
   #failure: string | undefined
   #cutAt = Number.POSITIVE_INFINITY
 
-  constructor({ nodes, seed, loss, inlineFlushes }: CrashOptions) {
+  constructor({ nodes, seed, loss, inlineFlushes, linkMs }: CrashOptions) {
     this.#world = new World(seed)
     const link = {
-      delay: () => 0.2,
+      delay: () => linkMs,
       loss: 0,
       duplication: 0,
       reordering: 0,
@@ -154,6 +156,24 @@ export class CrashCluster {
       left -= together
       for (let each = together; each > 0; each--) this.#write(door)
       this.until('answers', () => this.writes.isAnswered)
+    }
+  }
+
+  /** The same, one every `everyMs`, whether those before were answered or not. */
+  pour(door: SimulatedNode, count: number, everyMs: number): void {
+    let begun = 0
+    let isOver = false
+    const next = (): void => {
+      if (isOver || begun === count) return
+      begun++
+      this.#write(door)
+      this.#world.after(everyMs, next)
+    }
+    next()
+    try {
+      this.until('answers', () => begun === count && this.writes.isAnswered)
+    } finally {
+      isOver = true
     }
   }
 
