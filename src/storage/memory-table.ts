@@ -8,7 +8,7 @@ import type { TableRecord, TableStore, TableView } from '../kv/table.js'
 import { compareKeys, firstKeys } from './key-order.js'
 
 /** One moment, held: never changed once it is made. */
-interface Held {
+export interface HeldTable {
   readonly meta: Uint8Array
   readonly rows: ReadonlyMap<string, TableRecord>
 }
@@ -16,15 +16,16 @@ interface Held {
 export interface MemoryTableOptions {
   /**
    * Called for each checkpoint and each snapshot that is to become durable; it is durable once `finish` is
-   * called, now or later. Not calling it means that it never was. By default it is called at once.
+   * called, now or later. Not calling it means that it never was. By default it is called at once. `held` is
+   * what is to become durable, for those who keep it elsewhere.
    */
-  readonly complete?: (finish: () => void) => void
+  readonly complete?: (finish: () => void, held: HeldTable) => void
 }
 
 export class MemoryTable implements TableStore {
-  readonly #complete: (finish: () => void) => void
+  readonly #complete: (finish: () => void, held: HeldTable) => void
   #rows = new Map<string, TableRecord>()
-  #durable: Held | undefined
+  #durable: HeldTable | undefined
   #building: Map<string, TableRecord> | undefined
   #pendingBytes = 0
   #isCompleting = false
@@ -112,7 +113,7 @@ export class MemoryTable implements TableStore {
     this.crash()
   }
 
-  #becomeDurable(held: Held, done: (error: Error | undefined) => void): void {
+  #becomeDurable(held: HeldTable, done: (error: Error | undefined) => void): void {
     assert(!this.#isCompleting, 'one checkpoint or snapshot at a time')
     this.#isCompleting = true
     const epoch = this.#epoch
@@ -124,7 +125,7 @@ export class MemoryTable implements TableStore {
       const next = this.#afterCompletion
       this.#afterCompletion = undefined
       next?.()
-    })
+    }, held)
   }
 }
 
@@ -133,7 +134,7 @@ class MemoryView implements TableView {
   readonly #rows: ReadonlyMap<string, TableRecord>
   readonly #keys: readonly string[]
 
-  constructor({ meta, rows }: Held) {
+  constructor({ meta, rows }: HeldTable) {
     this.meta = meta
     this.#rows = rows
     this.#keys = [...rows.keys()].sort(compareKeys)
