@@ -10,7 +10,7 @@ import { compareKeys, firstKeys } from './key-order.js'
 import { SortedKeys } from './sorted-keys.js'
 
 /** One moment, held: never changed once it is made. */
-interface Held {
+export interface HeldTable {
   readonly meta: Uint8Array
   readonly rows: ReadonlyMap<string, TableRecord>
 }
@@ -18,16 +18,17 @@ interface Held {
 export interface MemoryTableOptions {
   /**
    * Called for each checkpoint and each snapshot that is to become durable; it is durable once `finish` is
-   * called, now or later. Not calling it means that it never was. By default it is called at once.
+   * called, now or later. Not calling it means that it never was. By default it is called at once. `held` is
+   * what is to become durable, for those who keep it elsewhere.
    */
-  readonly complete?: (finish: () => void) => void
+  readonly complete?: (finish: () => void, held: HeldTable) => void
 }
 
 export class MemoryTable implements TableStore {
-  readonly #complete: (finish: () => void) => void
+  readonly #complete: (finish: () => void, held: HeldTable) => void
   #rows = new Map<string, TableRecord>()
   #expiries = new SortedKeys()
-  #durable: Held | undefined
+  #durable: HeldTable | undefined
   #building: Map<string, TableRecord> | undefined
   #pendingBytes = 0
   #isCompleting = false
@@ -149,7 +150,7 @@ export class MemoryTable implements TableStore {
     if (expiresAt !== undefined) this.#expiries.remove(expiryWord(expiresAt, key))
   }
 
-  #becomeDurable(held: Held, done: (error: Error | undefined) => void): void {
+  #becomeDurable(held: HeldTable, done: (error: Error | undefined) => void): void {
     assert(!this.#isCompleting, 'one checkpoint or snapshot at a time')
     this.#isCompleting = true
     const epoch = this.#epoch
@@ -161,7 +162,7 @@ export class MemoryTable implements TableStore {
       const next = this.#afterCompletion
       this.#afterCompletion = undefined
       next?.()
-    })
+    }, held)
   }
 }
 
@@ -170,7 +171,7 @@ class MemoryView implements TableView {
   readonly #rows: ReadonlyMap<string, TableRecord>
   readonly #keys: readonly string[]
 
-  constructor({ meta, rows }: Held) {
+  constructor({ meta, rows }: HeldTable) {
     this.meta = meta
     this.#rows = rows
     this.#keys = [...rows.keys()].sort(compareKeys)

@@ -25,6 +25,7 @@ import { isDiskError } from '../../src/storage/journal-spares.js'
 import { MemoryTable } from '../../src/storage/memory-table.js'
 import { digestOf } from './digest.js'
 import { PowerCut, SimulatedDisk } from './disk.js'
+import { openDiskTable } from './disk-table.js'
 import { Ledger } from './ledger.js'
 import { type Life, Machine, type MachineOptions } from './machine.js'
 import type { SimulatedNetwork } from './network.js'
@@ -40,6 +41,8 @@ export interface NodeOptions {
   readonly inlineFlushes: boolean
   /** Timers come at most this much too late. */
   readonly timerLatenessMaxMs: number
+  /** Checkpoints and snapshots are files on the disk, each step of which may be the last before a power cut. */
+  readonly isTableOnDisk?: boolean
 }
 
 /** Where a node lives and who it is. */
@@ -92,7 +95,7 @@ export class SimulatedNode {
   readonly #random: Random
   readonly #cluster: ClusterId
   /** Outlives the process: what is not durable of it goes with each crash. */
-  readonly #table: MemoryTable
+  #table: MemoryTable
   #running: Running | undefined
   #life: Life | undefined
   #lives = 0
@@ -273,6 +276,9 @@ export class SimulatedNode {
   #assemble(life: Life): Running {
     const random = this.#random.fork('life')
     const { segmentBytes, replica: options, inlineFlushes } = this.#options
+    if (this.#options.isTableOnDisk === true) {
+      this.#table = openDiskTable(this.disk, index => this.#onSet(index))
+    }
     const table = this.#table
     let inputDiskState: ((state: 'full' | 'ok') => void) | undefined
     const storeOptions = {
