@@ -81,7 +81,7 @@ export function leaderlessOptions(config: NodeConfig): LeaderlessOptions {
     requestsMax: 10_000,
     versionsWarning: 25,
     versionsMax: 100,
-    valueBytesMax: 16 * 1024 * 1024,
+    valueBytesMax: 4 * 1024 * 1024,
     pastMax: 20,
     checkpointBytes: 32 * 1024 * 1024,
   }

@@ -90,8 +90,8 @@ function valueFields(value: Uint8Array): Record<string, string> {
   return isUtf8(value) ? { value: bytes.toString('utf8') } : { valueBase64: bytes.toString('base64') }
 }
 
-function versionFields({ value, context }: RingVersion): Record<string, string> {
-  return { ...valueFields(value), context }
+function versionFields({ value, context, writtenMs }: RingVersion): Record<string, string | number> {
+  return { ...valueFields(value), context, writtenMs }
 }
 
 function keyOf(command: Command): { readonly key?: string } {

@@ -37,7 +37,7 @@ export interface RingWrite {
 export type RingResponse =
   /**
    * The versions that stand, as far as this request has seen: one after the usual read or write, more where nobody
-   * has reconciled them yet, none after a delete. `context` covers all of them, and removed ones too.
+   * has reconciled them yet (in an order that is the same on every node), none after a delete. `context` covers all of them, and removed ones too.
    */
   | {
       readonly kind: 'versions'
@@ -53,4 +53,6 @@ export interface RingVersion {
   readonly value: Uint8Array
   /** Covers this version and what it replaced. */
   readonly context: string
+  /** When it was written, by the clock of the node that coordinated it, in milliseconds since 1970. */
+  readonly writtenMs: number
 }

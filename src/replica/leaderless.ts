@@ -116,7 +116,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   step(input: Input<LeaderlessMessage>): void {
     switch (input.kind) {
       case 'tick':
-        this.#onTick(input.count)
+        this.#onTick(input.count, input.wallMs)
         break
       case 'message':
         this.#onMessage(input.from, input.message)
@@ -187,11 +187,11 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     return effects
   }
 
-  #onTick(count: number): void {
+  #onTick(count: number, wallMs: number): void {
     // When this node itself stood still, answers wait to be read: the others were not silent for that long.
     const counted = Math.min(count, this.#options.gossipTicks)
     this.#tick += counted
-    this.#ring.tick(counted)
+    this.#ring.tick(counted, wallMs)
     this.#writes.expire(this.#tick)
   }
 

@@ -46,6 +46,10 @@ export class RingDesk {
 
   /** Begins a change; it is answered when it is done, refused, or unfinished at that tick. */
   take(id: RequestId, request: DeskRequest, expiresAtTick: number): void {
+    if (this.#errands.length >= errandsMax) {
+      this.#answer(id, failure('BUSY'))
+      return
+    }
     if (request.op === 'add-member') {
       const { member } = request
       if (!this.#ring.addMember(member)) {
@@ -106,6 +110,9 @@ export class RingDesk {
     else if (reachable && member.standing !== 'leaving') this.#send(member.id, { kind: 'desk-leave' })
   }
 }
+
+/** People who wait for changes, at most. */
+const errandsMax = 100
 
 /** What to answer an errand, if it is over. */
 function progress(errand: Errand, member: RingMember | undefined, tick: number): Response | undefined {

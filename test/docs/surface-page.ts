@@ -205,6 +205,7 @@ const ringInJson = `In JSON \`get\` gives value and context of each version, and
 versions that stand after it.`
 
 const context = 'AQIBWjMxMjVmAQ'
+const writtenMs = 1_735_689_600_000
 const oneVersion = versionsOf('value1')
 const twoVersions = versionsOf('value1', 'value2')
 
@@ -250,7 +251,7 @@ const ringEvents: readonly ClusterEvent[] = [
 function versionsOf(...values: readonly string[]): Response {
   return {
     kind: 'versions',
-    versions: values.map(value => ({ value: Buffer.from(value), context })),
+    versions: values.map(value => ({ value: Buffer.from(value), context, writtenMs })),
     context,
   }
 }

@@ -96,7 +96,9 @@ describe('A node of the ring engine', () => {
     const put = JSON.parse(await client.ask('{"id":1,"op":"put","key":"k","valueBase64":"AP8K"}'))
     expect(put.ok).to.equal(true)
     const got = JSON.parse(await client.ask('{"id":2,"op":"get","key":"k"}'))
-    expect(got.versions).to.deep.equal([{ valueBase64: 'AP8K', context: put.context }])
+    const [{ writtenMs }] = got.versions
+    expect(writtenMs).to.be.within(Date.now() - 600_000, Date.now() + 1000)
+    expect(got.versions).to.deep.equal([{ valueBase64: 'AP8K', context: put.context, writtenMs }])
     expect(got.context).to.equal(put.context)
     expect(await client.ask('get k')).to.equal(
       'ERROR: Value is not one line of text (3 bytes). Use get --raw.',

@@ -38,7 +38,11 @@ function answer(message: object, response: Response): unknown {
 
 const versions = (...values: (string | Buffer)[]): Response => ({
   kind: 'versions',
-  versions: values.map((value, at) => ({ value: Buffer.from(value), context: `c${at}` })),
+  versions: values.map((value, at) => ({
+    value: Buffer.from(value),
+    context: `c${at}`,
+    writtenMs: 1000 + at,
+  })),
   context: 'joined',
 })
 
@@ -217,8 +221,8 @@ describe('the answers of the ring engine as JSON', () => {
       ok: true,
       key: 'k',
       versions: [
-        { value: 'u', context: 'c0' },
-        { valueBase64: '/w==', context: 'c1' },
+        { value: 'u', context: 'c0', writtenMs: 1000 },
+        { valueBase64: '/w==', context: 'c1', writtenMs: 1001 },
       ],
       context: 'joined',
     })
@@ -234,7 +238,7 @@ describe('the answers of the ring engine as JSON', () => {
   it('give the versions that stand after a write', () => {
     expect(answer({ id: 2, op: 'put', key: 'k', value: 'v', quorum: 1 }, versions('v'))).to.deep.include({
       ok: true,
-      versions: [{ value: 'v', context: 'c0' }],
+      versions: [{ value: 'v', context: 'c0', writtenMs: 1000 }],
       context: 'joined',
     })
     const removed = answer({ id: 3, op: 'delete', key: 'k', context: 'c0' }, versions())

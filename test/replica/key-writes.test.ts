@@ -44,7 +44,7 @@ class Desk {
 const found = (context: string, ...values: string[]): RingAnswer => ({
   kind: 'versions',
   context,
-  versions: values.map(value => ({ value: Buffer.from(value), context })),
+  versions: values.map(value => ({ value: Buffer.from(value), context, writtenMs: 0 })),
 })
 const written: RingAnswer = { kind: 'written', context: 'c', versions: [], copies: 2, crowded: false }
 
