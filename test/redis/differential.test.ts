@@ -1,10 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { Redis } from 'ioredis'
 import { addDecimals } from '../../src/kv/long-double.js'
+import { startNode, stopAll } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
 import { PureMachine } from './machine.js'
 import { quoted, type Shown } from './model.js'
-import { RedisServer } from './redis-server.js'
+import { ask, RedisServer } from './redis-server.js'
 import { isSameTime } from './same-time.js'
 import { anyCommand } from './sequences.js'
 
@@ -27,7 +29,10 @@ describe('beside a real Redis, the database', () => {
     requires(this, 'redis-server')
     server = await RedisServer.start()
   })
-  after(() => server?.stop())
+  after(async function () {
+    await server?.stop()
+    await stopAll.call(this)
+  })
 
   const redis = async (commands: readonly (readonly string[])[]): Promise<Shown[]> => {
     if (server === undefined) throw new Error('the server runs')
@@ -39,13 +44,26 @@ describe('beside a real Redis, the database', () => {
       const machine = new PureMachine(Date.now())
       const replies = await redis(commands)
       for (const [position, words] of commands.entries()) {
-        const shown = machine.run(words)
-        const expected = replies[position] ?? ''
-        const isSame = isSameTime(words, shown, expected) || isFewerKeys(words, shown, expected)
-        if (!isSame) expect(shown, words.join(' ')).to.equal(expected)
+        expectSame(words, machine.run(words), replies[position] ?? '')
       }
     }
     await fc.assert(fc.asyncProperty(sequence, check), { numRuns: 150 })
+  })
+
+  it('answers the same through its port, where a client speaks to it as to Redis', async () => {
+    const node = await startNode()
+    await node.waitForLeader()
+    const client = new Redis({ port: node.port, stringNumbers: true })
+    const check = async (commands: readonly (readonly string[])[]): Promise<void> => {
+      const [replies, expected] = await Promise.all([
+        Promise.all(commands.map(words => ask(client, words))),
+        redis(commands),
+      ])
+      for (const [position, words] of commands.entries()) {
+        expectSame(words, replies[position] ?? '', expected[position] ?? '')
+      }
+    }
+    await fc.assert(fc.asyncProperty(sequence, check), { numRuns: 30 }).finally(() => client.disconnect())
   })
 
   it('adds numbers with fractions to the same digits', async () => {
@@ -139,6 +157,12 @@ describe('beside a real Redis, the database', () => {
     )
   })
 })
+
+/** Fails where the database answers a command otherwise than Redis. */
+function expectSame(words: readonly string[], shown: Shown, expected: Shown): void {
+  const isSame = isSameTime(words, shown, expected) || isFewerKeys(words, shown, expected)
+  if (!isSame) expect(shown, words.join(' ')).to.equal(expected)
+}
 
 function showSum(one: string, other: string): Shown {
   const sum = addDecimals(one, other)
