@@ -42,6 +42,7 @@ const decimals = 17
 function parse(text: string): LongDouble | 'infinite' | undefined {
   if (text.length >= charactersMax) return undefined
   if (/^[+-]?inf(?:inity)?$/i.test(text)) return 'infinite'
+  if (/^[+-]?0x/i.test(text)) return parseHexadecimal(text)
   const match = /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text)
   if (match === null) return undefined
   const [, sign = '', whole = '', fraction = '', power = '0'] = match
@@ -52,9 +53,24 @@ function parse(text: string): LongDouble | 'infinite' | undefined {
     return undefined
   const ten = 10n ** BigInt(Math.abs(scale))
   const magnitude = scale >= 0 ? rounded(digits * ten, 1n, 0) : rounded(digits, ten, 0)
-  const isOutOfRange = isTooLarge(magnitude) || bits(magnitude.mantissa) + magnitude.exponent < exponentMin
-  if (isOutOfRange) return undefined
-  return sign === '-' ? { ...magnitude, mantissa: -magnitude.mantissa } : magnitude
+  return inRange(magnitude, sign)
+}
+
+/** Hexadecimal digits, and a power of 2 in decimal: `0x1.8p3` is 12. */
+function parseHexadecimal(text: string): LongDouble | undefined {
+  const match = /^([+-]?)0x(?=\.?[\da-f])([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i.exec(text)
+  if (match === null) return undefined
+  const [, sign = '', whole = '', fraction = '', power = '0'] = match
+  const digits = BigInt(`0x${whole}${fraction}`)
+  return inRange(rounded(digits, 1n, Number(power) - 4 * fraction.length), sign)
+}
+
+/** The number with its sign, or undefined if it is none that there can be. */
+function inRange(magnitude: LongDouble, sign: string): LongDouble | undefined {
+  const { mantissa, exponent } = magnitude
+  if (mantissa === 0n) return magnitude
+  if (isTooLarge(magnitude) || bits(mantissa) + exponent < exponentMin) return undefined
+  return sign === '-' ? { exponent, mantissa: -mantissa } : magnitude
 }
 
 /** The nearest number with 64 bits to `numerator / denominator * 2 ** exponent`; of two, the even one. */

@@ -8,19 +8,18 @@
  * - a request gets one reply, or none because the connection is gone.
  */
 import type { Socket } from 'node:net'
-import { unreachable } from '../base/assert.js'
 import type { ByteWriter } from '../protocol/byte-writer.js'
 import { parseJson } from '../protocol/json.js'
 import { LongLine } from '../protocol/lines.js'
 import { type Message, MessageReader } from '../protocol/messages.js'
 import { Ordering, type Ticket } from '../protocol/ordering.js'
 import { failure } from '../protocol/request.js'
-import type { ClientFacts, Question, RespHost } from '../protocol/resp/conversation.js'
+import type { ClientFacts, RespHost } from '../protocol/resp/conversation.js'
 import { BrokenProtocol, type ParsedRequest, RespRequest } from '../protocol/resp/parser.js'
-import type { RespReply } from '../protocol/resp/reply.js'
 import { RespSession, type RespStep } from '../protocol/resp/session.js'
 import { isHttp, parseText } from '../protocol/text.js'
 import type { Backend } from './client-backend.js'
+import { carryOut } from './client-carry-out.js'
 import { type Answer, answerBytes, type Exchange, type LineForm, writeReply } from './client-exchange.js'
 import {
   lingerMs,
@@ -53,7 +52,6 @@ export interface ConnectionHost {
 
 const text: LineForm = { dialect: 'text' }
 const openingBrace = 0x7b
-const nothing = () => {}
 
 /** See the head of this file. Made for a socket that is connected; it tells its host when it is gone. */
 export class ClientConnection {
@@ -279,53 +277,13 @@ export class ClientConnection {
     for (let ticket = this.#ordering.start(); ticket !== undefined; ticket = this.#ordering.start()) {
       const started = ticket
       const exchange = started.item
-      const abandon = this.#carryOut(exchange.request, answer => this.#onAnswer(started, answer))
+      const abandon = carryOut(exchange.request, this.#host.backend, answer =>
+        this.#onAnswer(started, answer),
+      )
       if (exchange.answer !== undefined) continue
       exchange.abandon = abandon
       this.#running.add(exchange)
     }
-  }
-
-  #carryOut(request: Exchange['request'], done: (answer: Answer) => void): () => void {
-    const { backend } = this.#host
-    switch (request.kind) {
-      case 'read':
-      case 'write':
-        return backend.submit(request.request, done)
-      case 'admin':
-        return backend.administer({ op: request.verb, address: request.address }, done)
-      case 'control': {
-        // A conversation that broke off may have had its effect.
-        const broken = () => done(failure('OUTCOME_UNKNOWN'))
-        backend.control(request.message).then(reply => done({ kind: 'control', reply }), broken)
-        return nothing
-      }
-      case 'resp': {
-        const { outcome } = request
-        if (outcome.kind !== 'ask') return nothing
-        const { first } = outcome
-        return this.#converse(typeof first === 'function' ? first() : first, done)
-      }
-      case 'session':
-      case 'error':
-        // Answered when they were read.
-        return nothing
-      default:
-        return unreachable(request)
-    }
-  }
-
-  /** Asks the backend, and goes on asking until there is a reply. */
-  #converse(step: RespReply | Question, done: (answer: Answer) => void): () => void {
-    if (step.kind !== 'question') {
-      done({ kind: 'resp', reply: step })
-      return nothing
-    }
-    let further: (() => void) | undefined
-    const abandon = this.#host.backend.submit(step.request, response => {
-      further = this.#converse(step.next(response), done)
-    })
-    return () => (further ?? abandon)()
   }
 
   #onAnswer(ticket: Ticket<Exchange>, answer: Answer): void {

@@ -100,10 +100,12 @@ export class RespSession {
     const fits = arity < 0 ? words.length >= -arity : words.length === arity
     if (!fits) return this.#refuse(wrongArity(name))
     this.state.lastCommand = name
-    if ('parse' in row) return this.#askData(row, name, words)
+    // What is queued stays for as long as its client likes: it must not keep whole chunks of the socket alive.
+    const kept = this.state.transaction === undefined ? words : words.map(word => Buffer.from(word))
+    if ('parse' in row) return this.#askData(row, name, kept)
     // Containers that cannot be run by their own name were told apart by their second word.
     if (!('run' in row)) return this.#refuse(wrongArity(name))
-    return this.#runHere(row, words)
+    return this.#runHere(row, kept)
   }
 
   #runHere(row: ConnectionCommandRow, words: readonly Buffer[]): Outcome {

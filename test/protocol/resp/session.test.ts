@@ -283,6 +283,16 @@ describe('A session of the Redis protocol', () => {
       expect(talk.say('EXEC')).to.deep.equal([])
     })
 
+    it('keeps no more of what the socket brought than its words', () => {
+      const chunk = Buffer.concat([Buffer.alloc(60_000), Buffer.from('SETa1')])
+      const word = (from: number, to: number) => chunk.subarray(60_000 + from, 60_000 + to)
+      talk.say('MULTI')
+      talk.finish(talk.session.take([word(0, 3), word(3, 4), word(4, 5)]))
+      chunk.fill(0)
+      talk.say('EXEC', written)
+      expect(talk.requests).to.deep.equal([{ op: 'set', key: 'a', value: Buffer.from('1') }])
+    })
+
     it('is bounded', () => {
       talk.say('MULTI')
       const value = 'x'.repeat(900)
