@@ -131,7 +131,11 @@ export class CrashCluster {
     const isMember = kept?.standing.kind === 'member'
     if (!isMember && this.writes.acknowledged > 0) throw new Error('the standing of a member is lost')
     if (kept === undefined) {
-      store({ node: member.id, standing: { kind: 'forming', nodes: [member.address], cluster } })
+      store({
+        engine: 'raft',
+        node: member.id,
+        standing: { kind: 'forming', nodes: [member.address], cluster },
+      })
     }
     if (!isMember) {
       this.#top.remove(nodeDirectory)
@@ -140,7 +144,7 @@ export class CrashCluster {
       const members = this.nodes.map(node => node.member)
       this.#node(0).found(firstConfiguration(members, 'linearizable'))
       this.#armed(this.#top)
-      store({ node: member.id, standing: { kind: 'member', cluster } })
+      store({ engine: 'raft', node: member.id, standing: { kind: 'member', cluster } })
     }
     this.#makeNodeDirectory()
     this.#armed(disk)

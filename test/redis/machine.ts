@@ -71,7 +71,9 @@ export class PureMachine {
   }
 }
 
-function isWrite(request: DataRequest): request is Extract<DataRequest, { op: Command['op'] | 'redis-write' }> {
+function isWrite(
+  request: DataRequest,
+): request is Extract<DataRequest, { op: Command['op'] | 'redis-write' }> {
   return ['put', 'update', 'set', 'delete', 'cas', 'redis-write'].includes(request.op)
 }
 

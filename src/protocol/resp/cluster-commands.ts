@@ -89,10 +89,7 @@ export function askStatus(
 }
 
 /** The same for a command that makes sense under consensus only; `command` is its name. */
-export function askConsensus(
-  command: string,
-  next: (status: ConsensusStatus) => RespReply | Question,
-): Ask {
+export function askConsensus(command: string, next: (status: ConsensusStatus) => RespReply | Question): Ask {
   return askStatus(status => {
     if (status.engine === 'raft') return next(status)
     return failureReply(failure('ENGINE_MISMATCH', { command, engine: 'raft' }))
