@@ -36,12 +36,14 @@ export function plant(edits: readonly Edit[]): ReadonlyMap<string, string> {
 
 export class MutantProgram {
   readonly #folder: string
+  readonly #onExit = (): void => this.remove()
   #child: ChildProcess | undefined
 
   /** Copies the program and makes the edits. Throws if one of them does not fit. */
   constructor(edits: readonly Edit[]) {
     const planted = plant(edits)
     this.#folder = mkdtempSync(join(tmpdir(), 'quorate-mutant-'))
+    process.once('exit', this.#onExit)
     try {
       const isCode = (path: string): boolean => !path.endsWith('.d.ts') && !path.endsWith('.map')
       for (const folder of folders) {
@@ -70,6 +72,7 @@ export class MutantProgram {
 
   /** Ends its process, if one runs, and removes the copy. */
   remove(): void {
+    process.off('exit', this.#onExit)
     this.#child?.kill('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
   }

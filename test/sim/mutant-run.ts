@@ -29,7 +29,7 @@ export interface MutantRun {
 }
 
 /** Lines of a failure that are kept. */
-const linesMax = 12
+const linesMax = 20
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [name, first, count, all] = process.argv.slice(2)

@@ -1,5 +1,5 @@
 /**
- * Hunts mutants with fresh seeds: `node dist/test/sim/mutants.js [--only <part of a name>] [--seeds <count>]
+ * Hunts mutants with fresh seeds: `npm run mutants -- [--only <part of a name>] [--seeds <count>]
  * [--first <seed>] [--all] [--sound]`. For each, it says how many runs it took until the simulator saw its promise
  * broken; with `--all` it goes on, and says in how many of the runs that happened, as rows of a table. With
  * `--sound` nothing is planted: then nothing must be found. Exits with 1 if a mutant survived, or a sound program
@@ -14,7 +14,8 @@ import { type Mutant, mutants } from './mutant-table.js'
 /** So many are hunted at the same time. */
 const huntersMax = 2
 
-const usage = 'Usage: mutants [--only <part of a name>] [--seeds <count>] [--first <seed>] [--all] [--sound]'
+const usage =
+  'Usage: npm run mutants -- [--only <part of a name>] [--seeds <count>] [--first <seed>] [--all] [--sound]'
 
 const flags = minimist(process.argv.slice(2), {
   string: ['only', 'seeds', 'first'],
@@ -24,6 +25,8 @@ const flags = minimist(process.argv.slice(2), {
     process.exit(2)
   },
 })
+// Leaving in the ordinary way takes the copies of the program away.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const isSound = flags['sound'] === true
 const wantsAll = flags['all'] === true
 const hunted = mutants.filter(({ name }) => name.includes(String(flags['only'] ?? '')))
