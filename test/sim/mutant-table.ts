@@ -109,7 +109,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     caughtBy: ['a leader has what is committed', 'what is committed stays'],
-    seeds: 30,
+    seeds: 45,
     weather: {
       nodes: 3,
       reads: 'linearizable',
@@ -159,7 +159,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     caughtBy: ['histories are linearizable', 'versions follow time and connections'],
-    seeds: 10,
+    seeds: 15,
     weather: {
       nodes: 3,
       faultsMs: 3000,
@@ -208,7 +208,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     caughtBy: ['a leader has what is committed', 'what is committed stays', 'one leader a term'],
-    seeds: 90,
+    seeds: 150,
     weather: {
       nodes: 4,
       spares: 8,
@@ -237,7 +237,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     caughtBy: ['what is committed stays', 'tables are equal at equal indexes'],
-    seeds: 45,
+    seeds: 80,
     weather: {
       nodes: 3,
       faultsMs: 4000,
@@ -311,7 +311,7 @@ export const mutants: readonly Mutant[] = [
     breaks: 'A lease ends before the promises that it rests on, as long as clocks keep to the stated bound.',
     edits: [{ file: 'src/raft/reads.js', find: 'leaseShare = 0.8', replace: 'leaseShare = 1' }],
     caughtBy: ['histories are linearizable', 'versions follow time and connections'],
-    seeds: 30,
+    seeds: 40,
     weather: {
       nodes: 5,
       reads: 'lease',
@@ -401,7 +401,7 @@ export const mutants: readonly Mutant[] = [
       'histories are linearizable',
       'versions follow time and connections',
     ],
-    seeds: 60,
+    seeds: 80,
     weather: {
       nodes: 3,
       faultsMs: 4000,
