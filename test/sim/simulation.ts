@@ -70,6 +70,8 @@ class Simulation {
   #asked = 0
   #clientsMayAsk = true
   #failure: string | undefined
+  /** What did not come about in time. */
+  #shortcoming: string | undefined
   #nemesis: Nemesis | undefined
   #expiring: ExpiringKeys | undefined
 
@@ -92,7 +94,9 @@ class Simulation {
     try {
       this.#world.note('', describeSwarm(this.#swarm))
       this.#play()
+      // What clients were told wrongly weighs more than what did not happen, and may well be the cause of it.
       if (this.#failure === undefined) this.#judge()
+      if (this.#shortcoming !== undefined) this.#violated(this.#shortcoming)
     } catch (error) {
       this.#violated(`the simulator failed: ${stackOf(error)}`)
     }
@@ -135,9 +139,13 @@ class Simulation {
     if (this.#failure !== undefined) return
     nemesis.heal()
     this.#requireProgress()
-    if (this.#failure === undefined) this.#requireExpiry()
-    if (this.#failure === undefined) this.#requireAgreement()
-    if (this.#failure === undefined) this.#requireSuccession()
+    if (this.#isGood()) this.#requireExpiry()
+    if (this.#isGood()) this.#requireAgreement()
+    if (this.#isGood()) this.#requireSuccession()
+  }
+
+  #isGood(): boolean {
+    return this.#failure === undefined && this.#shortcoming === undefined
   }
 
   #startClients(): void {
@@ -197,7 +205,9 @@ class Simulation {
     }
     if (!this.#world.runUntil(deadlineMs, isDone)) {
       const stuck = [...pending.keys()].map(node => node.name)
-      this.#violated(`no progress: ${stuck} took no write or read within ${settleMs} ms after the last fault`)
+      this.#fellShort(
+        `no progress: ${stuck} took no write or read within ${settleMs} ms after the last fault`,
+      )
     }
   }
 
@@ -237,7 +247,7 @@ class Simulation {
         const view = node.replica?.raft.view
         return `${node.name} ${view === undefined ? 'down' : `applied ${view.appliedIndex} of ${view.log.lastIndex}`}`
       })
-      this.#violated(`no agreement within ${settleMs} ms without faults: ${states.join(', ')}`)
+      this.#fellShort(`no agreement within ${settleMs} ms without faults: ${states.join(', ')}`)
     }
   }
 
@@ -260,8 +270,8 @@ class Simulation {
   #requireSuccession(): void {
     const members = this.#members()
     const failure = drillSuccession(this.#world, this.#network, this.#swarm, members)
-    if (failure !== undefined) this.#violated(failure)
-    if (this.#failure === undefined) this.#requireAgreement()
+    if (failure !== undefined) this.#fellShort(failure)
+    if (this.#isGood()) this.#requireAgreement()
   }
 
   #judge(): void {
@@ -272,7 +282,7 @@ class Simulation {
     if (verdict.kind === 'violation') {
       this.#violated(`the history of ${verdict.key} is not linearizable:\n${verdict.explanation.join('\n')}`)
     }
-    if (verdict.kind === 'undecided') {
+    if (verdict.kind === 'undecided' && this.#shortcoming === undefined) {
       this.#violated(`the judge gave up on the history of ${verdict.key} after ${verdict.steps} steps`)
     }
   }
@@ -314,7 +324,7 @@ class Simulation {
       peerAddress: `10.0.0.${number + 1}:6000`,
     }
     this.#names.set(member.id, name)
-    const machine = drawMachine(this.#world.random.fork(`machine of ${name}`), this.#swarm)
+    const machine = drawMachine(this.#world.random.fork(`machine of ${name}`), this.#swarm, number)
     const place = { name, member, cluster: this.#cluster, machine }
     const node: SimulatedNode = new SimulatedNode(this.#world, this.#network, place, this.#swarm.node, {
       onTurn: turned => this.#invariants.observe(this.#observe(turned)),
@@ -380,6 +390,13 @@ class Simulation {
     const digits = word() + word() + word() + word()
     const [a, b, c, d] = [digits.slice(0, 8), digits.slice(8, 12), digits.slice(13, 16), digits.slice(17, 20)]
     return `${a}-${b}-4${c}-a${d}-${digits.slice(20)}`
+  }
+
+  /** Notes what did not come about: the run goes no further, but what was heard in it is still judged. */
+  #fellShort(what: string): void {
+    if (!this.#isGood()) return
+    this.#shortcoming = what
+    this.#world.note('', what)
   }
 
   /** Notes what was broken first, and ends the run. */
