@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { askStatus } from '../src/node/ask-status.js'
 import { flags, helpText } from '../src/node/flags.js'
 import { readSettings, SettingError, type SettingTable, wantsHelp } from '../src/node/settings.js'
-import { addresses, choice, count, type Kind, onOff } from '../src/node/values.js'
+import { addresses, choice, count, counts, onOff } from '../src/node/values.js'
 import { programVersion } from '../src/node/version.js'
 import { fullAddress, parseAddress } from '../src/protocol/address.js'
 import { type DialectName, dialects } from './bench/dialects.js'
@@ -22,19 +22,6 @@ import { liveLine, readBackText, stageTable } from './bench/report.js'
 import { runStage, type StageReport } from './bench/stage.js'
 
 const clientsMax = 4096
-
-/** Several whole numbers, such as `1,16,64`. */
-function counts(least: number, most: number): Kind<readonly number[]> {
-  const one = count(least, most)
-  return {
-    expects: `a list of whole numbers from ${least} to ${most}, such as 1,16,64`,
-    parse: given => {
-      const read = given.split(',').map(part => one.parse(part.trim()))
-      const known = read.filter(value => value !== undefined)
-      return known.length === read.length ? known : undefined
-    },
-  }
-}
 
 const benchFlags = {
   target: {
