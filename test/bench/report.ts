@@ -71,17 +71,23 @@ function gridSection(table: string, all: readonly Measurement[]): string {
   const heads = ['clients']
   for (const name of systems) heads.push(`${name}: requests/s`)
   if (theirs !== undefined) heads.push('ratio')
+  else if (clients.length > 1) heads.push('of the best')
   for (const name of systems) heads.push(`${name}: p50, p99, p99.9 ms`)
   if (theirs !== undefined) heads.push('p99 ratio')
   for (const name of systems) heads.push(`${name}: server CPU us/request`)
-  heads.push('load generator CPU', 'errors')
-  const rows = clients.map(number => {
+  heads.push('load generator CPU')
+  const rates = clients.map(number =>
+    median(own.filter(one => one.clients === number).map(({ result }) => result.perSecond)),
+  )
+  const best = Math.max(...rates)
+  const rows = clients.map((number, at) => {
     const of = (name: string) => own.filter(one => one.system === name && one.clients === number)
     const middle = (name: string, figure: (result: LoadResult) => number) =>
       median(of(name).map(({ result }) => figure(result)))
     const row = [String(number)]
     for (const name of systems) row.push(whole(middle(name, ({ perSecond }) => perSecond)))
     if (theirs !== undefined) row.push(ratio(medianRatio(of(ours), of(theirs), ({ perSecond }) => perSecond)))
+    else if (clients.length > 1) row.push(ratio((rates[at] ?? 0) / best))
     for (const name of systems) {
       const times = (['p50', 'p99', 'p999'] as const).map(at => middle(name, ({ all }) => all[at] / 1000))
       row.push(times.map(milliseconds).join(', '))
@@ -91,10 +97,9 @@ function gridSection(table: string, all: readonly Measurement[]): string {
     row.push(
       systems.map(name => percent(middle(name, result => result.ownCpuSeconds / result.seconds))).join(', '),
     )
-    row.push(errorsOf(systems.flatMap(of)))
     return row
   })
-  return `### ${table}\n\n${markdownTable(heads, rows)}`
+  return `### ${table}\n\n${markdownTable(heads, rows)}\n\nErrors: ${errorsOf(own)}.`
 }
 
 /** CPU time of all servers of a system for one request. */
