@@ -511,6 +511,8 @@ func etcdClient(endpoints []string) *clientv3.Client {
 
 func loadEtcd(w *window, b *book) {
 	all := etcdClients()
+	ctx, end := untilStalled(w)
+	defer end()
 	var group sync.WaitGroup
 	var lock sync.Mutex
 	for n := 0; n < *clients; n++ {
@@ -521,9 +523,9 @@ func loadEtcd(w *window, b *book) {
 			own := &window{from: w.from, to: w.to, errors: map[string]int{}}
 			for time.Now().Before(w.to) {
 				if random.Intn(100) < *reads {
-					etcdRead(all[n%len(all)], own, random.Intn(*keys))
+					etcdRead(ctx, all[n%len(all)], own, random.Intn(*keys))
 				} else {
-					etcdWrite(all[n%len(all)], own, b, n+*clients*random.Intn((*keys-n+*clients-1) / *clients))
+					etcdWrite(ctx, all[n%len(all)], own, b, n+*clients*random.Intn((*keys-n+*clients-1) / *clients))
 				}
 			}
 			merge(w, own, &lock)
@@ -537,6 +539,8 @@ func loadEtcd(w *window, b *book) {
 
 func fillEtcd(w *window, b *book, left *int64) {
 	all := etcdClients()
+	ctx, end := untilStalled(w)
+	defer end()
 	var group sync.WaitGroup
 	var lock sync.Mutex
 	for n := 0; n < *clients; n++ {
@@ -545,7 +549,7 @@ func fillEtcd(w *window, b *book, left *int64) {
 			defer group.Done()
 			own := &window{from: w.from, to: w.to, errors: map[string]int{}}
 			for key := atomic.AddInt64(left, -1); key >= 0; key = atomic.AddInt64(left, -1) {
-				etcdWrite(all[n%len(all)], own, b, int(key))
+				etcdWrite(ctx, all[n%len(all)], own, b, int(key))
 			}
 			merge(w, own, &lock)
 		}(n)
@@ -563,11 +567,19 @@ func merge(into, own *window, lock *sync.Mutex) {
 	}
 }
 
-func etcdRead(client *clientv3.Client, w *window, key int) {
+// One context for all requests, because a deadline for each would cost time and bytes: it ends them if they stall.
+func untilStalled(w *window) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	timer := time.AfterFunc(time.Until(w.to)+stallSeconds*time.Second, cancel)
+	return ctx, func() {
+		timer.Stop()
+		cancel()
+	}
+}
+
+func etcdRead(ctx context.Context, client *clientv3.Client, w *window, key int) {
 	started := time.Now()
-	context, cancel := context.WithTimeout(context.Background(), stallSeconds*time.Second)
-	defer cancel()
-	answer, err := client.Get(context, keyName(key))
+	answer, err := client.Get(ctx, keyName(key))
 	switch {
 	case err != nil:
 		w.errors[err.Error()]++
@@ -578,14 +590,12 @@ func etcdRead(client *clientv3.Client, w *window, key int) {
 	}
 }
 
-func etcdWrite(client *clientv3.Client, w *window, b *book, key int) {
+func etcdWrite(ctx context.Context, client *clientv3.Client, w *window, b *book, key int) {
 	number := atomic.AddUint64(&b.next, 1)
 	b.sent[key] = number
 	value := string(b.value(number))
 	started := time.Now()
-	context, cancel := context.WithTimeout(context.Background(), stallSeconds*time.Second)
-	defer cancel()
-	if _, err := client.Put(context, keyName(key), value); err != nil {
+	if _, err := client.Put(ctx, keyName(key), value); err != nil {
 		w.errors[err.Error()]++
 		b.unsure[key] = true
 		return

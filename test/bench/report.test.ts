@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import type { Measurement } from './bench.js'
 import type { LoadResult } from './generator.js'
-import { median, medianRatio, serverCpuMicros } from './report.js'
+import type { Machine } from './machine.js'
+import { markdownReport, median, medianRatio, serverCpuMicros } from './report.js'
 
 const nothing = { count: 0, p50: 0, p99: 0, p999: 0, max: 0 }
 
@@ -20,6 +21,31 @@ function result(perSecond: number): LoadResult {
     checked: 0,
     missing: 0,
   }
+}
+
+const machine: Machine = {
+  date: '2026-01-01',
+  processor: 'a processor',
+  cores: 2,
+  memoryGb: 8,
+  kernel: '6.1',
+  fileSystem: 'ext4',
+  flushesPerSecond: 1000,
+  growingFlushesPerSecond: 500,
+  loadBefore: 0.1,
+  versions: { quorate: '1', node: '20', etcd: '3', redis: '7', go: '1.19' },
+}
+
+const settings = {
+  rounds: 3,
+  seconds: 5,
+  warmUpSeconds: 1,
+  clients: [1],
+  keys: 1,
+  manyKeys: 1,
+  fewKeys: 1,
+  kills: 1,
+  memorySeconds: 1,
 }
 
 function rounds(system: string, ...rates: readonly number[]): Measurement[] {
@@ -49,5 +75,32 @@ describe('the report of a comparison', () => {
 
   it('divides the time of all servers by the requests', () => {
     expect(serverCpuMicros(result(1000))).to.equal(1000)
+  })
+
+  it('shows what was measured, compared, timed, and gone wrong', () => {
+    const findings = {
+      measurements: [
+        ...rounds('etcd', 1000, 100, 900),
+        ...rounds('Quorate', 2000, 200, 2700).map(one => ({
+          ...one,
+          result: { ...one.result, errors: { 'Server busy.': 2 } },
+        })),
+      ],
+      durations: [10, 30, 20].map(ms => ({ what: 'a failover', system: 'Quorate', ms })),
+      rates: [{ what: 'SET', system: 'Redis', round: 0, perSecond: 1234 }],
+      memory: [{ seconds: 10, node: 1, residentMb: 100.4, heapMb: 20 }],
+      notes: ['Something to know.'],
+    }
+    const report = markdownReport(findings, machine, 'npm run bench', settings)
+    // Whoever stands first in the run, Quorate stands first in the table.
+    expect(report).to.include('| clients | Quorate: requests/s | etcd: requests/s | ratio |')
+    expect(report).to.include('| 1 | 2,000 | 900 | 2.00 |')
+    expect(report).to.include('Errors: 6 x Quorate: Server busy.')
+    expect(report).to.include('| Quorate | 3 | 20 | 10 | 30 |')
+    expect(report).to.include('| Redis | 1,234 |')
+    expect(report).to.include('| 10 | 100, 20 |')
+    expect(report).to.include('- Something to know.')
+    expect(report).to.include('- Command: `npm run bench`; 3 rounds of 5 s, medians.')
+    expect(report).to.not.match(/NaN|undefined/)
   })
 })

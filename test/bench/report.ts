@@ -65,42 +65,59 @@ function conditions(machine: Machine, command: string, settings: BenchSettings, 
 /** A table of rates: a line for each number of clients, compared with the second system if there is one. */
 function gridSection(table: string, all: readonly Measurement[]): string {
   const own = all.filter(one => one.table === table)
-  const systems = [...new Set(own.map(({ system }) => system))].sort(oursFirst)
-  const clients = [...new Set(own.map(one => one.clients))].sort((one, other) => one - other)
-  const [ours = '', theirs] = systems
-  const heads = ['clients']
-  for (const name of systems) heads.push(`${name}: requests/s`)
-  if (theirs !== undefined) heads.push('ratio')
-  else if (clients.length > 1) heads.push('of the best')
-  for (const name of systems) heads.push(`${name}: p50, p99, p99.9 ms`)
-  if (theirs !== undefined) heads.push('p99 ratio')
-  for (const name of systems) heads.push(`${name}: server CPU us/request`)
-  heads.push('load generator CPU')
-  const rates = clients.map(number =>
-    median(own.filter(one => one.clients === number).map(({ result }) => result.perSecond)),
-  )
-  const best = Math.max(...rates)
-  const rows = clients.map((number, at) => {
-    const of = (name: string) => own.filter(one => one.system === name && one.clients === number)
-    const middle = (name: string, figure: (result: LoadResult) => number) =>
-      median(of(name).map(({ result }) => figure(result)))
-    const row = [String(number)]
-    for (const name of systems) row.push(whole(middle(name, ({ perSecond }) => perSecond)))
-    if (theirs !== undefined) row.push(ratio(medianRatio(of(ours), of(theirs), ({ perSecond }) => perSecond)))
-    else if (clients.length > 1) row.push(ratio((rates[at] ?? 0) / best))
-    for (const name of systems) {
-      const times = (['p50', 'p99', 'p999'] as const).map(at => middle(name, ({ all }) => all[at] / 1000))
-      row.push(times.map(milliseconds).join(', '))
-    }
-    if (theirs !== undefined) row.push(ratio(medianRatio(of(ours), of(theirs), ({ all }) => all.p99)))
-    for (const name of systems) row.push(whole(middle(name, serverCpuMicros)))
-    row.push(
-      systems.map(name => percent(middle(name, result => result.ownCpuSeconds / result.seconds))).join(', '),
-    )
-    return row
-  })
-  return `### ${table}\n\n${markdownTable(heads, rows)}\n\nErrors: ${errorsOf(own)}.`
+  const numbers = [...new Set(own.map(({ clients }) => clients))].sort((one, other) => one - other)
+  const columns = gridColumns(own, numbers)
+  const rows = numbers.map(clients => columns.map(({ cell }) => cell(clients)))
+  const heads = columns.map(({ head }) => head)
+  return `### ${table}\n\n${markdownTable(heads, rows)}\n\nErrors: ${errorsOf(own)}`
 }
+
+interface Column {
+  readonly head: string
+  cell(clients: number): string
+}
+
+function gridColumns(own: readonly Measurement[], numbers: readonly number[]): Column[] {
+  const systems = [...new Set(own.map(({ system }) => system))].sort(oursFirst)
+  const [ours = '', theirs] = systems
+  const of = (name: string, clients: number) =>
+    own.filter(one => one.system === name && one.clients === clients)
+  const middle = (name: string, clients: number, figure: Figure) =>
+    median(of(name, clients).map(({ result }) => figure(result)))
+  const forEach = (head: string, cell: (name: string, clients: number) => string): Column[] =>
+    systems.map(name => ({ head: `${name}: ${head}`, cell: clients => cell(name, clients) }))
+  const compared = (head: string, figure: Figure): Column[] => {
+    if (theirs === undefined) return []
+    return [{ head, cell: clients => ratio(medianRatio(of(ours, clients), of(theirs, clients), figure)) }]
+  }
+  const best = Math.max(...numbers.map(clients => middle(ours, clients, rate)))
+  const ofTheBest: Column = {
+    head: 'of the best',
+    cell: clients => ratio(middle(ours, clients, rate) / best),
+  }
+  const ownShare = ({ ownCpuSeconds, seconds }: LoadResult) => ownCpuSeconds / seconds
+  return [
+    { head: 'clients', cell: String },
+    ...forEach('requests/s', (name, clients) => whole(middle(name, clients, rate))),
+    ...compared('ratio', rate),
+    ...(theirs === undefined && numbers.length > 1 ? [ofTheBest] : []),
+    ...forEach('p50, p99, p99.9 ms', (name, clients) =>
+      latencyFigures.map(figure => milliseconds(middle(name, clients, figure) / 1000)).join(', '),
+    ),
+    ...compared('p99 ratio', ({ all }) => all.p99),
+    ...forEach('server CPU us/request', (name, clients) => whole(middle(name, clients, serverCpuMicros))),
+    ...compared('CPU ratio', serverCpuMicros),
+    {
+      head: 'load generator CPU',
+      cell: clients => systems.map(name => percent(middle(name, clients, ownShare))).join(', '),
+    },
+  ]
+}
+
+type Figure = (result: LoadResult) => number
+
+const rate: Figure = ({ perSecond }) => perSecond
+const latencyFigures: readonly Figure[] = [({ all }) => all.p50, ({ all }) => all.p99, ({ all }) => all.p999]
 
 /** CPU time of all servers of a system for one request. */
 export function serverCpuMicros({ serverCpuSeconds, operations }: LoadResult): number {
