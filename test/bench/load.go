@@ -705,16 +705,35 @@ func awaitAll() result {
 		group.Add(1)
 		go func(address string) {
 			defer group.Done()
-			for !answers(ctx, address) {
-				if ctx.Err() != nil {
-					fail(address + " does not answer")
-				}
-				time.Sleep(5 * time.Millisecond)
-			}
+			firstAnswer(ctx, address)
 		}(address)
 	}
 	group.Wait()
 	return result{WaitedMs: float64(time.Since(started)) / 1e6, EndedAtMs: float64(time.Now().UnixNano()) / 1e6}
+}
+
+// Asks again and again without waiting for the answers, because one that is lost in the start would be waited for
+// until its deadline; ends with the first answer.
+func firstAnswer(ctx context.Context, address string) {
+	const everyMs = 100
+	answered := make(chan struct{}, 1)
+	for {
+		go func() {
+			if answers(ctx, address) {
+				select {
+				case answered <- struct{}{}:
+				default:
+				}
+			}
+		}()
+		select {
+		case <-answered:
+			return
+		case <-ctx.Done():
+			fail(address + " does not answer")
+		case <-time.After(everyMs * time.Millisecond):
+		}
+	}
 }
 
 func answers(ctx context.Context, address string) bool {

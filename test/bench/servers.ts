@@ -1,9 +1,11 @@
 /** Servers as processes: started, killed, waited for; and no longer there when this program ends. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { withoutOurVariables } from '../../src/node/settings.js'
 
 const stopDeadlineMs = 20_000
+/** Of package util-linux; it replaces itself by the program, so that the process id is that one's. */
+const setpriv = '/usr/bin/setpriv'
 const running = new Set<Server>()
 
 process.on('exit', () => {
@@ -45,12 +47,19 @@ export class Server {
   /** Starts it, without waiting until it serves. */
   start(): void {
     if (this.#child !== undefined) throw new Error(`${this.address} runs already`)
-    const { command, words, logPath, env } = this.#plan
+    const { logPath, env } = this.#plan
+    const isNode = this.#plan.command === process.execPath
+    const [command = '', ...words] = [
+      // What is not ours does not notice when this program is killed; the kernel then tells it.
+      ...(isNode || !existsSync(setpriv) ? [] : [setpriv, '--pdeathsig', 'KILL', '--']),
+      this.#plan.command,
+      ...this.#plan.words,
+    ]
     const log = createWriteStream(logPath, { flags: 'a' })
     const child = spawn(command, words, {
       env: { ...withoutOurVariables(process.env), ...env },
       // A node of ours stops by itself when the channel is closed, however this program ends.
-      stdio: command === process.execPath ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+      stdio: isNode ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
     })
     child.stdout?.pipe(log, { end: false })
     child.stderr?.pipe(log, { end: false })
