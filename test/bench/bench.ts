@@ -115,7 +115,7 @@ export class Bench {
   async measure(system: System, plan: LoadPlan): Promise<LoadResult> {
     const { table, clients, round } = plan
     const { warmUpSeconds, seconds } = this.settings
-    await this.#settle()
+    await this.settle()
     const result = await runGenerator(this.surroundings.generator, {
       mode: 'load',
       system: plan.speech ?? system.plan.kind,
@@ -145,7 +145,7 @@ export class Bench {
   }
 
   /** Waits until no system is at work any more on what the last measurement has left, within reason. */
-  async #settle(): Promise<void> {
+  async settle(): Promise<void> {
     const endMs = performance.now() + settleDeadlineMs
     let before = this.#cpuSeconds()
     for (;;) {

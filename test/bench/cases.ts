@@ -57,6 +57,13 @@ export function gridsOf(name: string, { keys, clients, manyKeys, fewKeys }: Benc
         { table: 'Reads, 16 requests pipelined', reads: 100, ...rest },
       ]
     }
+    case 'overload': {
+      const rest = { systems: [quorate(keys)], clients: overloadClients }
+      return [
+        { table: 'Writes with more and more clients', reads: 0, ...rest },
+        { table: 'Half reads, half writes with more and more clients', reads: 50, ...rest },
+      ]
+    }
     case 'keys': {
       const systems = [many(quorate(manyKeys)), { ...quorate(fewKeys), name: 'Quorate, few keys' }]
       return [
@@ -92,13 +99,14 @@ export async function runGrids(bench: Bench, grids: readonly Grid[]): Promise<vo
 async function noteIdleShares(bench: Bench, systems: readonly System[]): Promise<void> {
   const used = (system: System) =>
     system.servers.reduce((sum, { pid }) => sum + (usageOf(pid)?.cpuSeconds ?? 0), 0)
+  await bench.settle()
   const before = systems.map(used)
   await setTimeout(idleMs)
   const shares = systems.map((system, at) => {
     const share = ((used(system) - (before[at] ?? 0)) * 1000) / idleMs
     return `${system.plan.name} ${Math.round(share * 100)}%`
   })
-  bench.note(`Of one core, while they had nothing to do, three nodes used: ${shares.join('; ')}.`)
+  bench.note(`Of one core, while they had nothing to do, the nodes used: ${shares.join('; ')}.`)
 }
 
 const idleMs = 4000
@@ -201,29 +209,8 @@ function lastHeapMb(path: string): number | undefined {
   }
 }
 
-/** More and more clients until the rate falls, and twice as many as were best. */
-export async function measureOverload(bench: Bench): Promise<void> {
-  const { keys } = bench.settings
-  const [system] = await bench.have(quorate(keys))
-  if (system === undefined) return
-  for (const [table, reads] of [
-    ['Writes at overload', 0],
-    ['Half reads, half writes at overload', 50],
-  ] as const) {
-    let best = { clients: 0, perSecond: 0 }
-    // Goes on until there was a run with twice the clients of the best one.
-    for (
-      let clients = 64;
-      clients <= overloadClientsMax && clients <= 2 * (best.clients || clients);
-      clients *= 2
-    ) {
-      const { perSecond } = await bench.measure(system, { table, reads, clients, round: 0 })
-      if (perSecond > best.perSecond) best = { clients, perSecond }
-    }
-  }
-}
-
-const overloadClientsMax = 4096
+/** Somewhere among them is what saturates three nodes on one machine, and twice of it. */
+const overloadClients: readonly number[] = [64, 128, 256, 512, 1024]
 
 function many(plan: SystemPlan): SystemPlan {
   return { ...plan, name: `${plan.name}, many keys` }

@@ -715,7 +715,7 @@ func awaitAll() result {
 // Asks again and again without waiting for the answers, because one that is lost in the start would be waited for
 // until its deadline; ends with the first answer.
 func firstAnswer(ctx context.Context, address string) {
-	const everyMs = 100
+	const everyMs = 50
 	answered := make(chan struct{}, 1)
 	for {
 		go func() {

@@ -16,7 +16,6 @@ import {
   gridsOf,
   measureFailover,
   measureMemory,
-  measureOverload,
   measureRestart,
   runGrids,
 } from './cases.js'
@@ -133,6 +132,9 @@ const benchFlags = {
   help: flags.help,
 } as const satisfies SettingTable
 
+/** Cases that compare other systems than the rest, or one alone. */
+const ownSystems: readonly CaseName[] = ['overload', 'keys']
+
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -193,21 +195,23 @@ async function run(given: ReturnType<typeof readSettings<typeof benchFlags>>): P
 
 async function runCases(bench: Bench, names: readonly CaseName[]): Promise<void> {
   const others: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
-    overload: measureOverload,
     failover: measureFailover,
     redis: compareWithRedis,
     restart: measureRestart,
     memory: measureMemory,
   }
-  // The cases in rates that need no further systems share their rounds: what is compared lies close in time.
-  const rounds: Grid[] = caseNames
-    .filter(name => names.includes(name) && name !== 'keys')
-    .flatMap(name => gridsOf(name, bench.settings))
-  if (rounds.length > 0) await runGrids(bench, rounds)
+  // Cases that compare the same systems share their rounds: so a noisy minute does not fall on one case alone.
+  const shared = caseNames.filter(name => names.includes(name) && !ownSystems.includes(name))
+  await runGridsIfAny(bench, shared)
   for (const name of caseNames.filter(name => names.includes(name))) {
-    if (name === 'keys') await runGrids(bench, gridsOf(name, bench.settings))
+    if (ownSystems.includes(name)) await runGridsIfAny(bench, [name])
     await others[name]?.(bench)
   }
+}
+
+async function runGridsIfAny(bench: Bench, names: readonly CaseName[]): Promise<void> {
+  const grids: Grid[] = names.flatMap(name => gridsOf(name, bench.settings))
+  if (grids.length > 0) await runGrids(bench, grids)
 }
 
 /** Progress goes to standard error, so that the report can be sent to a file. */
