@@ -4,6 +4,7 @@
  */
 import type { TableRecord } from '../kv/table.js'
 import { expiryWord, timeOfExpiryWord } from './expiry-order.js'
+import { KeyRuns } from './key-runs.js'
 import { changeBytes } from './lmdb-row.js'
 import { SortedKeys } from './sorted-keys.js'
 
@@ -17,7 +18,7 @@ export class Layer {
   /** True: everything was removed when the layer began, so that nothing older shows through. */
   readonly hidesOlder: boolean
   readonly #rows = new Map<string, Layered>()
-  readonly #order = new SortedKeys()
+  readonly #order = new KeyRuns()
   readonly #expiries = new SortedKeys()
   #bytes = 0
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { TableStore } from '../../src/kv/table.js'
+import { KeyRuns } from '../../src/storage/key-runs.js'
 import { openLmdbTable } from '../../src/storage/lmdb-table.js'
 import { MemoryTable } from '../../src/storage/memory-table.js'
 import { SortedKeys } from '../../src/storage/sorted-keys.js'
@@ -81,6 +82,20 @@ describe('the layers of the table', () => {
       }
     }
     await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 250, size: 'max' }), run), { numRuns: 8 })
+  })
+
+  it('read in order what was gathered in any order', () => {
+    for (const unit of ['key', '\u{1f600}\uffff']) {
+      const runs = new KeyRuns()
+      const all = Array.from({ length: 40_000 }, (_, index) => `${unit}${(index * 7919) % 40_000}`)
+      for (const [index, one] of all.entries()) runs.add(index % 3 === 0 ? one : `${one}\uffff`)
+      const expected = all.map((one, index) => (index % 3 === 0 ? one : `${one}\uffff`))
+      expected.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+      expect([...runs.from('')]).to.deep.equal(expected)
+      const start = expected[30_000] ?? ''
+      expect(runs.from(start).next().value).to.equal(start)
+      expect([...runs.from(start)].length).to.equal(10_000)
+    }
   })
 
   it('keep any keys in order, whatever is added and removed', () => {
