@@ -3,6 +3,7 @@ import { keysPerPageMax } from '../command.js'
 import { type ClusterStatus, failure } from '../request.js'
 import { subcommandHelp } from './client-commands.js'
 import {
+  addressOf,
   clusterInfoText,
   leaderOf,
   nodeLine,
@@ -86,6 +87,23 @@ export function askStatus(
     },
   }
   return { kind: 'ask', order: 'read', first }
+}
+
+/**
+ * Asks a question for a client that holds this node for a replica: if another one leads, the client is sent there
+ * instead, as in Redis. It says READONLY to replicas, so this is a write that came here because it knows no better.
+ */
+export function askIfLeading(question: Question, slot: number, self: string): Question {
+  return {
+    kind: 'question',
+    request: { op: 'status' },
+    next: response => {
+      const leader = response.kind === 'status' ? leaderOf(response.status) : undefined
+      if (leader === undefined || leader.address === self) return question
+      const { host, port } = addressOf(leader)
+      return errorReply(`MOVED ${slot} ${host}:${port}`)
+    },
+  }
 }
 
 function row(arity: number, since: string, summary: string): RespCommandRow {
