@@ -63,7 +63,10 @@ describe('replies in messages and checkpoints', () => {
     reply: fc.oneof(
       { maxDepth: 3 },
       fc.constant<Reply>({ kind: 'nil' }),
-      fc.record({ kind: fc.constantFrom('status' as const, 'error' as const), text: fc.string() }),
+      fc.record({
+        kind: fc.constantFrom('status' as const, 'error' as const),
+        text: fc.string().filter(isOneLine),
+      }),
       fc.record({
         kind: fc.constant('integer' as const),
         value: fc.oneof(fc.maxSafeInteger(), fc.bigInt(2n ** 53n, 2n ** 63n - 1n)),
@@ -95,13 +98,22 @@ describe('replies in messages and checkpoints', () => {
       { kind: 'integer', value: 'x' },
       { kind: 'integer', value: 0.5 },
     ]
-    for (const one of [...strange, { kind: 'bytes', value: 7 }, { kind: 'status' }]) {
+    for (const one of [
+      ...strange,
+      { kind: 'bytes', value: 7 },
+      { kind: 'status' },
+      { kind: 'error', text: 'ERR\r\n+OK' },
+    ]) {
       expect(decodeReplies([one])).to.equal(undefined)
       expect(decodeResult({ kind: 'replies', replies: [one] })).to.equal(undefined)
       expect(decodeResult(one)).to.equal(undefined)
     }
   })
 })
+
+function isOneLine(text: string): boolean {
+  return !/[\r\n]/.test(text)
+}
 
 /** Fields in which any text may stand. */
 function isFreeText(name: string): boolean {
