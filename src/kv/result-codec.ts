@@ -50,7 +50,8 @@ function decodeReply(plain: unknown): Reply | undefined {
       return { kind }
     case 'status':
     case 'error':
-      return typeof text === 'string' ? { kind, text } : undefined
+      // It stands in one line of what a client reads.
+      return typeof text === 'string' && !/[\r\n]/.test(text) ? { kind, text } : undefined
     case 'integer':
       if (typeof value === 'string')
         return /^-?\d{1,20}$/.test(value) ? { kind, value: BigInt(value) } : undefined

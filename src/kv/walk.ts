@@ -92,7 +92,7 @@ class ScanWalk implements Walk {
     const { cursor, count, pattern, isOfType } = this.#operation
     const after = this.#position(cursor)
     if (after === undefined) return { kind: 'more' }
-    const { matching, next } = page(this.#ground, new Glob(pattern), after, count)
+    const { matching, next } = page(this.#ground, new Glob(pattern), after, Math.min(count, visitsPerStep))
     const following = next === undefined ? '0' : this.#ground.cursors.cursorBehind(next)
     return {
       kind: 'done',

@@ -81,6 +81,8 @@ export interface ConsensusStatus {
   readonly engine: 'raft'
   /** The leader's client address, or undefined when this node knows of none. */
   readonly leader: string | undefined
+  /** Set where the leader's connection to this node has closed: a hint that it died, and that another one follows. */
+  readonly leaderGone?: true
   /** In the order in which they joined. */
   readonly members: readonly MemberStatus[]
   /** How many more voters can be lost before writes stop. */

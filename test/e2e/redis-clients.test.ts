@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { expect } from 'chai'
+import { Cluster } from 'ioredis'
 import { startCluster, type TestNode, waitFor } from '../support/processes.js'
-import { patienceMs, rolesOf, waitForCopies } from './cluster-state.js'
+import { patienceMs, rolesOf, waitForCopies, waitForSync } from './cluster-state.js'
 import { libraries, type RedisClient, stopAllWithClients, textOf, type Words } from './redis-harness.js'
 
 describe('Redis client libraries', () => {
@@ -119,7 +120,8 @@ describe('Redis client libraries', () => {
   })
 
   it('read from replicas where they ask for it, each of which catches up', async () => {
-    const { Cluster } = await import('ioredis')
+    const { leader } = await rolesOf(nodes)
+    await waitForSync(leader)
     const cluster = new Cluster([{ host: leader.host, port: leader.port }], { scaleReads: 'slave' })
     try {
       await cluster.set('replicated', 'here')

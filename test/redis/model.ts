@@ -319,6 +319,7 @@ function whole(word: string): bigint {
 /** A number with a fraction, in quarters: they are added without rounding. */
 function quarters(text: string): bigint {
   const match = /^([+-]?)(?=\.?\d)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text)
+  if (/^[+-]?(?:0x|inf)/i.test(text)) throw new BeyondTheModel(text)
   if (match === null) throw new Problem('value is not a valid float')
   const [, sign, ones = '', fraction = '', power = '0'] = match
   if (power.startsWith('-') || power.length > 3) throw new BeyondTheModel(text)

@@ -42,7 +42,7 @@ describe('the Redis commands', () => {
           expect(shown, one.join(' ')).to.equal(expected)
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     )
   })
 

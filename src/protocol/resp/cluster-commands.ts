@@ -3,6 +3,7 @@ import { keysPerPageMax } from '../command.js'
 import { type ClusterStatus, type ConsensusStatus, failure } from '../request.js'
 import { subcommandHelp } from './client-commands.js'
 import {
+  addressOf,
   clusterInfoText,
   leaderOf,
   nodeLine,
@@ -94,6 +95,24 @@ export function askConsensus(command: string, next: (status: ConsensusStatus) =>
     if (status.engine === 'raft') return next(status)
     return failureReply(failure('ENGINE_MISMATCH', { command, engine: 'raft' }))
   })
+}
+
+/**
+ * Asks a question for a client that holds this node for a replica: if another one leads, the client is sent there
+ * instead, as in Redis. It says READONLY to replicas, so this is a write that came here because it knows no better.
+ */
+export function askIfLeading(question: Question, slot: number, self: string): Question {
+  return {
+    kind: 'question',
+    request: { op: 'status' },
+    next: response => {
+      const isConsensus = response.kind === 'status' && response.status.engine === 'raft'
+      const leader = isConsensus ? leaderOf(response.status) : undefined
+      if (leader === undefined || leader.address === self) return question
+      const { host, port } = addressOf(leader)
+      return errorReply(`MOVED ${slot} ${host}:${port}`)
+    },
+  }
 }
 
 function row(arity: number, since: string, summary: string): RespCommandRow {

@@ -18,9 +18,13 @@ export function shownId(id: string): string {
   return digits + digits.slice(0, 8)
 }
 
-/** The member that leads, as far as the asked node knows. */
-export function leaderOf({ leader, members }: ConsensusStatus): MemberStatus | undefined {
-  return leader === undefined ? undefined : members.find(({ address }) => address === leader)
+/**
+ * The member that leads, as far as the asked node knows. One whose connection has closed is not named: clients that
+ * are sent to a dead leader go the long way round.
+ */
+export function leaderOf({ leader, leaderGone, members }: ConsensusStatus): MemberStatus | undefined {
+  if (leader === undefined || leaderGone === true) return undefined
+  return members.find(({ address }) => address === leader)
 }
 
 /** The members that a client may read from: those that follow and are in sync. */

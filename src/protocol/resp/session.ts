@@ -7,6 +7,7 @@
  * - a command that is refused between MULTI and EXEC breaks the transaction.
  */
 import { failure, type Response } from '../request.js'
+import { askIfLeading } from './cluster-commands.js'
 import type { DataCommandRow } from './command-row.js'
 import { newSessionState, textOf } from './connection-commands.js'
 import type {
@@ -14,6 +15,7 @@ import type {
   CommandContext,
   ConnectionCommandRow,
   Outcome,
+  Question,
   RespHost,
   SessionState,
 } from './conversation.js'
@@ -21,6 +23,7 @@ import { dataRequest, repliesOf } from './data-request.js'
 import { failureReply } from './failures.js'
 import { errorReply, type RespReply, type RespVersion } from './reply.js'
 import { askRing } from './ring-data.js'
+import { slotOf } from './slot.js'
 import { commandTable } from './table.js'
 import { mayBeStale } from './transaction-commands.js'
 
@@ -139,7 +142,12 @@ export class RespSession {
       if (reply === undefined) return failureReply(failure('OUTCOME_UNKNOWN'))
       return row.shape?.(reply) ?? reply
     }
-    return { kind: 'ask', order: row.walks ? 'walk' : kind, first: { kind: 'question', request, next } }
+    const question: Question = { kind: 'question', request, next }
+    const order = row.walks ? 'walk' : kind
+    if (kind === 'read' || !this.state.isReadOnly) return { kind: 'ask', order, first: question }
+    const key = words[row.keys[0]]
+    const slot = key === undefined || row.keys[0] === 0 ? 0 : slotOf(key)
+    return { kind: 'ask', order, first: askIfLeading(question, slot, this.#context.host.address) }
   }
 
   #refuse(reply: RespReply): RespReply {

@@ -1,6 +1,7 @@
 /** MULTI, EXEC and what goes with them. */
 import { type Failure, failure, type Response } from '../request.js'
 import { keyOf, refusing } from './arguments.js'
+import { askIfLeading } from './cluster-commands.js'
 import type { RespCommandRow } from './command-row.js'
 import {
   type CommandContext,
@@ -29,7 +30,14 @@ export const transactionCommands: Readonly<Record<string, ConnectionCommandRow>>
       const { transaction, watched } = state
       if (transaction === undefined) return errorReply('ERR EXEC without MULTI')
       forget(state)
-      return transaction.execute(state.isReadOnly && !watched.isWatching, watched, host.engine)
+      const outcome = transaction.execute(state.isReadOnly && !watched.isWatching, watched, host.engine)
+      if (outcome.kind !== 'ask' || outcome.order === 'read' || !state.isReadOnly) return outcome
+      const { order, first } = outcome
+      const begin = (): RespReply | Question => {
+        const step = typeof first === 'function' ? first() : first
+        return step.kind === 'question' ? askIfLeading(step, 0, host.address) : step
+      }
+      return { kind: 'ask', order, first: begin }
     },
   },
   discard: {

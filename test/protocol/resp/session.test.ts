@@ -1,14 +1,14 @@
 import { expect } from 'chai'
 import { logIndex, nodeId, term } from '../../../src/base/ids.js'
 import type { Engine } from '../../../src/protocol/commands.js'
-import { type ClusterStatus, failure, type Response } from '../../../src/protocol/request.js'
+import { type ConsensusStatus, failure, type Response } from '../../../src/protocol/request.js'
 import type { ClientFacts, Question, RespHost } from '../../../src/protocol/resp/conversation.js'
 import type { RespReply } from '../../../src/protocol/resp/reply.js'
 import { RespSession, type RespStep } from '../../../src/protocol/resp/session.js'
 
 const addresses = ['127.0.0.1:5000', '127.0.0.1:5001', '127.0.0.1:5002']
 
-function statusOf(leader: string | undefined): ClusterStatus {
+function statusOf(leader: string | undefined): ConsensusStatus {
   const members = addresses.map((address, position) => ({
     id: nodeId(`0000000${position}-1111-4111-8111-111111111111`),
     address,
@@ -229,6 +229,22 @@ describe('A session of the Redis protocol', () => {
     ])
   })
 
+  it('sends writes to the leader that come where READONLY was said, as cluster clients say it to replicas', () => {
+    talk.say('READONLY')
+    expect(talk.say('SET foo 1', status())).to.equal('-MOVED 12182 127.0.0.1:5000')
+    expect(talk.say('FLUSHALL', status())).to.equal('-MOVED 0 127.0.0.1:5000')
+    for (const line of ['MULTI', 'SET foo 1']) talk.say(line)
+    expect(talk.say('EXEC', status())).to.equal('-MOVED 0 127.0.0.1:5000')
+    expect(talk.requests.every(request => JSON.stringify(request) === '{"op":"status"}')).to.equal(true)
+    // Here is the leader, or will be soon, or nobody knows.
+    expect(talk.say('SET foo 1', status('127.0.0.1:5001'), written)).to.equal('+OK')
+    const gone: Response = { kind: 'status', status: { ...statusOf('127.0.0.1:5000'), leaderGone: true } }
+    expect(talk.say('SET foo 1', gone, written)).to.equal('+OK')
+    expect(talk.say('SET foo 1', failure('NODE_REMOVED'), failure('NODE_REMOVED'))).to.match(/^-CLUSTERDOWN /)
+    talk.say('READWRITE')
+    expect(talk.say('SET foo 1', written)).to.equal('+OK')
+  })
+
   describe('with a transaction', () => {
     it('queues commands, and carries them out as one', () => {
       expect(talk.say('MULTI')).to.equal('+OK')
@@ -347,9 +363,10 @@ describe('A session of the Redis protocol', () => {
       const exec = talk.take('EXEC')
       talk.finish(watch, value(3))
       talk.finish(get, value(3))
-      talk.finish(exec, { kind: 'redis', replies: [{ kind: 'status', text: 'OK' }] })
+      const ok: Response = { kind: 'redis', replies: [{ kind: 'status', text: 'OK' }] }
+      talk.finish(exec, status('127.0.0.1:5001'), ok)
       expect(talk.requests[1]).to.deep.equal({ op: 'get', key: 'a', local: false })
-      expect(talk.requests[2]).to.deep.include({ watched: [{ key: 'a', version: 3 }] })
+      expect(talk.requests[3]).to.deep.include({ watched: [{ key: 'a', version: 3 }] })
     })
 
     it('carries nothing out when a version could not be had', () => {
@@ -390,9 +407,11 @@ describe('A session of the Redis protocol', () => {
       expect(shards).to.be.an('array').with.length(1)
     })
 
-    it('says that it is down when there is no leader', () => {
+    it('says that it is down when there is no leader, or the one there was has gone', () => {
+      const gone: ConsensusStatus = { ...statusOf('127.0.0.1:5000'), leaderGone: true }
       for (const line of ['CLUSTER SLOTS', 'CLUSTER SHARDS']) {
         expect(talk.say(line, { kind: 'status', status: statusOf(undefined) })).to.match(/^-CLUSTERDOWN /)
+        expect(talk.say(line, { kind: 'status', status: gone })).to.match(/^-CLUSTERDOWN /)
       }
       const down = talk.say('CLUSTER INFO', { kind: 'status', status: statusOf(undefined) })
       expect(down).to.include('cluster_state:fail\r\n')
