@@ -129,6 +129,19 @@ describe('a key that expires', () => {
     scene.expectEqualTables()
   })
 
+  it('expires in time although the clock of the leader was set forward and back again', () => {
+    const scene = new Scene()
+    const leader = scene.leader()
+    leader.wallMs += 3_600_000
+    scene.tick(1)
+    scene.set(leader, 'key', '1', 2000)
+    leader.wallMs -= 3_600_000
+    scene.tick(100)
+    expect([scene.leader(), scene.get(leader, 'key')]).to.deep.equal([leader, '1'])
+    scene.tick(150)
+    expect([scene.leader(), scene.get(leader, 'key')]).to.deep.equal([leader, undefined])
+  })
+
   it('does not expire by the clock of a follower, however fast that is', () => {
     const scene = new Scene()
     const [follower] = scene.followers()
