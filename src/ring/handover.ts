@@ -11,6 +11,7 @@ import { carriedRows } from './merkle.js'
 import type { RingMessage } from './messages.js'
 import { rangeCount, rangePath } from './placement.js'
 import { CopySet } from './quorum.js'
+import { Sweep } from './sweep.js'
 import { Writing } from './writing.js'
 
 /** A key and the digest of its record that its receiver has. */
@@ -114,8 +115,7 @@ export class Handover {
   readonly #core: Core
   readonly #busy = new Set<NodeId>()
   #nextTick = 0
-  #range = 0
-  #after = ''
+  readonly #sweeping = new Sweep()
   /** Where the pass over all records stands, while this node leaves. */
   #leaveRange = 0
   #leaveAfter = ''
@@ -158,22 +158,14 @@ export class Handover {
     const core = this.#core
     if (core.foreignRows === 0) return
     const batches = new Map<NodeId, string[]>()
-    let looks = 4 * core.options.rowsPerMessage
-    for (let ranges = 0; ranges <= rangeCount && looks > 0; ranges++) {
-      const range = this.#range
-      const isForeign = !core.isMine(range) && core.records.inRange(range) > 0
-      const keys = isForeign ? core.records.keys(rangePath(range), this.#after, looks) : []
-      for (const key of keys) {
-        for (const target of this.#creditors(range, key)) {
-          if (target === core.id || this.#busy.has(target) || !core.isWritable(target)) continue
-          const batch = batches.get(target) ?? []
-          if (batch.length < core.options.rowsPerMessage) batch.push(key)
-          batches.set(target, batch)
-        }
+    const isForeign = (range: number): boolean => !core.isMine(range)
+    for (const key of this.#sweeping.next(core.records, 4 * core.options.rowsPerMessage, isForeign)) {
+      for (const target of this.#creditors(core.rangeOf(key), key)) {
+        if (target === core.id || this.#busy.has(target) || !core.isWritable(target)) continue
+        const batch = batches.get(target) ?? []
+        if (batch.length < core.options.rowsPerMessage) batch.push(key)
+        batches.set(target, batch)
       }
-      looks -= keys.length
-      this.#after = looks > 0 ? '' : (keys.at(-1) ?? '')
-      if (looks > 0) this.#range = (range + 1) % rangeCount
     }
     for (const [target, keys] of batches) {
       this.#busy.add(target)
@@ -218,13 +210,12 @@ export class Handover {
     const batch: string[] = []
     const { rowsPerMessage } = core.options
     while (this.#leaveRange < rangeCount && batch.length === 0) {
-      if (core.records.inRange(this.#leaveRange) > 0) {
-        batch.push(...core.records.keys(rangePath(this.#leaveRange), this.#leaveAfter, rowsPerMessage))
-      }
-      if (batch.length === 0) {
-        this.#leaveRange++
-        this.#leaveAfter = ''
-      }
+      const range = core.records.nextOccupied(this.#leaveRange) ?? rangeCount
+      if (range !== this.#leaveRange) this.#leaveAfter = ''
+      this.#leaveRange = range
+      if (range < rangeCount)
+        batch.push(...core.records.keys(rangePath(range), this.#leaveAfter, rowsPerMessage))
+      if (batch.length === 0) this.#leaveRange++
     }
     core.leaving.left = rangeCount - this.#leaveRange
     if (batch.length > 0) {
