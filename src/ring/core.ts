@@ -108,6 +108,8 @@ export class Core {
   tick = 0
   /** For people only: it decides nothing. */
   wallMs = 0
+  /** Until then, nodes that were lost just now (or not met yet) may be heard again: a reconnection, a stall. */
+  graceUntilTick: number
   isDiskFull = false
   isStopping = false
   #fences = 0
@@ -126,6 +128,7 @@ export class Core {
     this.options = surroundings.options
     this.random = surroundings.random
     this.#rows = surroundings.rows
+    this.graceUntilTick = 2 * this.options.gossipTicks
     const word = (): string => this.random.uint32().toString(36).padStart(7, '0')
     this.start = word() + word()
     this.records = new Records(surroundings.rows, ({ rowKey, value }) => this.#toSave.set(rowKey, value))
@@ -318,6 +321,7 @@ export class Core {
     const peer = this.peers.get(id)
     if (peer === undefined || !peer.isReachable) return
     peer.isReachable = false
+    this.graceUntilTick = this.tick + 2 * this.options.gossipTicks
     const member = entryOf(this.list, id)
     if (member !== undefined) this.events.push({ kind: 'unreachable', member })
     for (const operation of [...this.operations.values()]) operation.lost(id)

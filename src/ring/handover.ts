@@ -132,7 +132,7 @@ export class Handover {
       this.#clear()
       return
     }
-    if (!core.records.isCounted) return
+    if (!core.records.isCounted || core.isDiskFull) return
     if (standing === 'leaving') {
       this.#leave()
       return

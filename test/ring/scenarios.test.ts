@@ -315,7 +315,7 @@ describe('the ring', () => {
       expect(story.tryPut(cut, key, 'value', 2).kind).to.equal('quorum-not-met')
       expect(world.answer(cut, { op: 'read', key, quorum: 2 }).kind).to.equal('quorum-not-met')
     }
-    expect(world.nowMs - laterMs).to.be.below(200)
+    expect(world.nowMs - laterMs).to.be.below(300)
   })
 
   inWorlds('answers a write that is repeated by its name as the first time, through another node', story => {
@@ -374,6 +374,49 @@ describe('the ring', () => {
     },
     1,
   )
+
+  inWorlds('prunes starts that are over from contexts, the same on every node', story => {
+    const { world } = story
+    const [owner] = story.owners('key') as [NodeId]
+    let { context } = story.put(owner, 'key', 'v0', 3)
+    for (let number = 1; number <= 14; number++) {
+      world.restart(owner)
+      world.run(500)
+      context = story.put(owner, 'key', `v${number}`, 3, context).context
+    }
+    const old = context
+    const length = (): number => story.get(owner, 'key').context.length
+    for (let wait = 0; wait < 300 && length() > old.length / 2; wait++) world.run(100)
+    expect(length()).to.be.below(old.length / 2)
+    story.settle()
+    const contexts = new Set(story.ids.map(id => story.get(id, 'key').context))
+    expect(contexts.size).to.equal(1)
+    expect(textsOf(story.put(story.ids[1] as NodeId, 'key', 'last', 3, old))).to.deep.equal(['last'])
+    for (const id of story.ids) expect(story.values(id, 'key', 3)).to.deep.equal(['last'])
+  })
+
+  inWorlds('bridges the blink in which a connection is made anew', story => {
+    const { world, ids } = story
+    const [at, ...others] = ids as [NodeId, ...NodeId[]]
+    for (const other of others) world.ring(at).disconnected(other)
+    expect(story.tryPut(at, 'key', 'value').kind).to.equal('written')
+    for (const other of others) world.ring(at).disconnected(other)
+    expect(story.values(at, 'key')).to.deep.equal(['value'])
+  })
+
+  inWorlds('refuses writes where every disk is full, and takes them again when there is room', story => {
+    const { world, ids } = story
+    story.put(ids[0] as NodeId, 'key', 'value', 3)
+    for (const id of ids) world.ring(id).setDiskFull(true)
+    world.run(200)
+    for (const id of ids) {
+      expect(story.tryPut(id, 'key', 'more')).to.deep.equal({ kind: 'refused', reason: 'disk-full' })
+      expect(story.values(id, 'key')).to.deep.equal(['value'])
+    }
+    for (const id of ids) world.ring(id).setDiskFull(false)
+    world.run(200)
+    story.put(ids[0] as NodeId, 'other', 'value', 3)
+  })
 
   inWorlds(
     'moves nothing because of a failure alone',

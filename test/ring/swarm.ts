@@ -76,6 +76,11 @@ class Swarm {
     this.#climate = drawClimate(this.#random)
     adjust(this.#climate)
     this.#world.onSave = (_node, save) => this.#dots.see(save)
+    this.#world.onSend = (_from, _to, message) => {
+      if (message.kind === 'store')
+        for (const { key, record } of message.rows) this.#dots.seeRecord(key, record)
+      return true
+    }
   }
 
   run(): string | undefined {
