@@ -242,6 +242,8 @@ export class Handover {
     const core = this.#core
     const batches = new Map<NodeId, Map<string, readonly NodeId[]>>()
     for (const key of keys) {
+      // Dropped since, because somebody else has it.
+      if (core.records.get(key).record.length === 0) continue
       const set = new CopySet(core.future.preference(core.rangeOf(key)), core.future.copies)
       const targets = set.ask(id => id !== core.id && core.isWritable(id))
       if (targets.length === 0) {
@@ -254,6 +256,10 @@ export class Handover {
         batch.set(key, standsFor === undefined ? [] : [standsFor])
         batches.set(target, batch)
       }
+    }
+    if (batches.size === 0) {
+      done(true)
+      return
     }
     this.#isLeaving = true
     let waiting = batches.size
