@@ -30,7 +30,8 @@ class HandingOver implements Operation {
   #digests = new Map<string, string>()
   #differing: readonly string[] | undefined
   #id = 0
-  readonly #sinceTick: number
+  #sinceTick: number
+  #isOver = false
 
   constructor(
     core: Core,
@@ -57,8 +58,12 @@ class HandingOver implements Operation {
     } else if (message.kind === 'stale' && this.#differing !== undefined) {
       this.#give(this.#differing)
     } else if (message.kind === 'stored' && this.#differing !== undefined) {
-      if (message.kept) this.#given.push(...this.#digests)
-      this.#end()
+      if (!message.kept) {
+        this.#end()
+        return
+      }
+      this.#given.push(...this.#digests)
+      this.#give(this.#differing.filter(key => !this.#digests.has(key)))
     }
   }
 
@@ -102,11 +107,14 @@ class HandingOver implements Operation {
   #renew(): void {
     this.#core.operations.delete(this.#id)
     this.#id = this.#core.nextId()
+    this.#sinceTick = this.#core.tick
     this.#core.operations.set(this.#id, this)
   }
 
   #end(): void {
-    if (!this.#core.operations.delete(this.#id)) return
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#core.operations.delete(this.#id)
     this.#done(this.#given)
   }
 }
