@@ -138,6 +138,7 @@ export function eventText(event: ClusterEvent): string | undefined {
 /** What is wrong with the cluster, in a sentence; undefined if nothing is. */
 export function statusWarning(status: ClusterStatus): string | undefined {
   if (status.engine === 'raft' && status.leader === undefined) return 'no leader.'
+  if (status.members.length === 0) return 'not a member of a ring yet.'
   const lagging = status.members
     .filter(member => !member.inSync)
     .map(member => displayAddress(member.address))

@@ -19,8 +19,8 @@ import type { Core, Operation } from './core.js'
 import { unreleasedMembers } from './members.js'
 import { carriedRows } from './merkle.js'
 import type { RingMessage, Settle, Settled } from './messages.js'
-import { rangeCount, rangePath } from './placement.js'
 import { digestOf, readRecord } from './record-code.js'
+import { Sweep } from './sweep.js'
 import { isDeleted, joinRecords, type KeyRecord, type Past, type Version } from './versions.js'
 
 /** What one node watches for another that collects. */
@@ -38,6 +38,7 @@ interface Watch {
 /** Watches at one time at most; others are refused. */
 const watchesMax = 100
 
+/** What one node does of it: watching for others, and leading rounds for the keys that it owns first. */
 export class Collector {
   readonly #core: Core
   readonly #watches = new Map<string, Watch>()
@@ -47,8 +48,7 @@ export class Collector {
   readonly #onFence: () => void
   #isSettling = false
   #nextTick = 0
-  #range = 0
-  #after = ''
+  readonly #sweep = new Sweep()
 
   constructor(core: Core, onFence: () => void) {
     this.#core = core
@@ -178,23 +178,14 @@ export class Collector {
     const core = this.#core
     let starts: ReadonlySet<string> | undefined
     const found: string[] = []
-    let looks = 4 * core.options.rowsPerMessage
-    for (let ranges = 0; ranges <= rangeCount && looks > 0; ranges++) {
-      const isFirst =
-        core.current.preference(this.#range)[0] === core.id && core.records.inRange(this.#range) > 0
-      const keys = isFirst ? core.records.keys(rangePath(this.#range), this.#after, looks) : []
-      for (const key of keys) {
-        const { record } = core.records.get(key)
-        starts ??= this.#startsNow()
-        const prunable = isDeleted(record) ? [] : prunableStarts(record, core.options.pastMax, starts)
-        if (!isDeleted(record) && prunable.length === 0) continue
-        if (found.length >= core.options.rowsPerMessage) continue
-        found.push(key)
-        for (const start of prunable) over.add(start)
-      }
-      looks -= keys.length
-      this.#after = looks > 0 ? '' : (keys.at(-1) ?? '')
-      if (looks > 0) this.#range = (this.#range + 1) % rangeCount
+    const isFirst = (range: number): boolean => core.current.preference(range)[0] === core.id
+    for (const key of this.#sweep.next(core.records, core.options.rowsPerMessage, isFirst)) {
+      const { record } = core.records.get(key)
+      starts ??= this.#startsNow()
+      const prunable = isDeleted(record) ? [] : prunableStarts(record, core.options.pastMax, starts)
+      if (!isDeleted(record) && prunable.length === 0) continue
+      found.push(key)
+      for (const start of prunable) over.add(start)
     }
     return found
   }

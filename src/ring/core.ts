@@ -23,7 +23,7 @@ import {
   withEntry,
 } from './members.js'
 import type { RingMessage } from './messages.js'
-import { Placement, pathOf, rangeCount, rangeOf } from './placement.js'
+import { pathOf, placementOf, rangeCount, rangeOf } from './placement.js'
 import { digestOf } from './record-code.js'
 import { Records, type Row } from './records.js'
 import type {
@@ -90,10 +90,8 @@ export class Core {
 
   list: MemberList = emptyList
   listDigest = digestOfList(emptyList)
-  current = new Placement([], 0)
-  future = new Placement([], 0)
-  /** While this node joins: the placement with it and without others that come or go. */
-  #joining: Placement | undefined
+  current = placementOf([], 0)
+  future = placementOf([], 0)
   /** Ranges whose rows this node may have, by its place in the ring now or soon: 1. */
   #mine = new Uint8Array(rangeCount)
   /** Ranges of its own that this node has yet to fetch from others. */
@@ -110,6 +108,8 @@ export class Core {
   tick = 0
   /** For people only: it decides nothing. */
   wallMs = 0
+  /** Until then, nodes that were lost just now (or not met yet) may be heard again: a reconnection, a stall. */
+  graceUntilTick: number
   isDiskFull = false
   isStopping = false
   #fences = 0
@@ -128,6 +128,7 @@ export class Core {
     this.options = surroundings.options
     this.random = surroundings.random
     this.#rows = surroundings.rows
+    this.graceUntilTick = 2 * this.options.gossipTicks
     const word = (): string => this.random.uint32().toString(36).padStart(7, '0')
     this.start = word() + word()
     this.records = new Records(surroundings.rows, ({ rowKey, value }) => this.#toSave.set(rowKey, value))
@@ -190,8 +191,10 @@ export class Core {
   /** Rows here that are for others. */
   get foreignRows(): number {
     let rows = 0
-    for (let range = 0; range < rangeCount; range++)
-      if (!this.isMine(range)) rows += this.records.inRange(range)
+    const { records } = this
+    for (let range = records.nextOccupied(0); range !== undefined; range = records.nextOccupied(range + 1)) {
+      if (!this.isMine(range)) rows += records.inRange(range)
+    }
     return rows
   }
 
@@ -318,6 +321,7 @@ export class Core {
     const peer = this.peers.get(id)
     if (peer === undefined || !peer.isReachable) return
     peer.isReachable = false
+    this.graceUntilTick = this.tick + 2 * this.options.gossipTicks
     const member = entryOf(this.list, id)
     if (member !== undefined) this.events.push({ kind: 'unreachable', member })
     for (const operation of [...this.operations.values()]) operation.lost(id)
@@ -359,26 +363,23 @@ export class Core {
     const { list, id } = this
     this.listDigest = digestOfList(list)
     const current = currentMembers(list)
-    this.current = this.#placement(this.current, current)
-    this.future = this.#placement(this.future, futureMembers(list))
-    const isJoining = this.entry?.standing === 'joining'
-    this.#joining = isJoining ? this.#placement(this.#joining, [...new Set([...current, id])]) : undefined
+    this.current = placementOf(current, list.copies)
+    this.future = placementOf(futureMembers(list), list.copies)
+    const placements = [this.current, this.future]
+    // While it joins, it may become a member before others that come, and without those that go.
+    if (this.entry?.standing === 'joining') {
+      placements.push(placementOf([...new Set([...current, id])], list.copies))
+    }
+    const owned = placements.map(placement => placement.owned(id))
     const mine = new Uint8Array(rangeCount)
     const gained: number[] = []
     for (let range = 0; range < rangeCount; range++) {
-      const isOwner = this.current.isOwner(id, range) || this.future.isOwner(id, range)
-      mine[range] = isOwner || this.#joining?.isOwner(id, range) === true ? 1 : 0
-      if (mine[range] === 1 && this.#mine[range] !== 1) gained.push(range)
+      if (!owned.some(ranges => ranges[range] === 1)) continue
+      mine[range] = 1
+      if (this.#mine[range] !== 1) gained.push(range)
     }
     this.#mine = mine
     return gained
-  }
-
-  #placement(former: Placement | undefined, members: readonly NodeId[]): Placement {
-    const sorted = [...members].sort()
-    if (former !== undefined && former.copies === this.list.copies && isSame(former.members, sorted))
-      return former
-    return new Placement(sorted, this.list.copies)
   }
 
   /** What this node has come to own is with others yet, or it lost what it had. */

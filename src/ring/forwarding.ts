@@ -154,6 +154,7 @@ export class Forwarding implements Operation {
 
   #giveUp(): void {
     const { needed } = this.#order
+    if (this.#core.isFull) this.#refusal ??= this.#core.isDiskFull ? 'disk-full' : 'stopping'
     if (this.#maybe) this.#answer({ kind: 'unknown' })
     else if (this.#refusal !== undefined) this.#answer({ kind: 'refused', reason: this.#refusal })
     else this.#answer({ kind: 'quorum-not-met', reached: 0, needed, maybe: false })

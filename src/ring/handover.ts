@@ -11,6 +11,7 @@ import { carriedRows } from './merkle.js'
 import type { RingMessage } from './messages.js'
 import { rangeCount, rangePath } from './placement.js'
 import { CopySet } from './quorum.js'
+import { Sweep } from './sweep.js'
 import { Writing } from './writing.js'
 
 /** A key and the digest of its record that its receiver has. */
@@ -29,7 +30,8 @@ class HandingOver implements Operation {
   #digests = new Map<string, string>()
   #differing: readonly string[] | undefined
   #id = 0
-  readonly #sinceTick: number
+  #sinceTick: number
+  #isOver = false
 
   constructor(
     core: Core,
@@ -56,8 +58,12 @@ class HandingOver implements Operation {
     } else if (message.kind === 'stale' && this.#differing !== undefined) {
       this.#give(this.#differing)
     } else if (message.kind === 'stored' && this.#differing !== undefined) {
-      if (message.kept) this.#given.push(...this.#digests)
-      this.#end()
+      if (!message.kept) {
+        this.#end()
+        return
+      }
+      this.#given.push(...this.#digests)
+      this.#give(this.#differing.filter(key => !this.#digests.has(key)))
     }
   }
 
@@ -101,11 +107,14 @@ class HandingOver implements Operation {
   #renew(): void {
     this.#core.operations.delete(this.#id)
     this.#id = this.#core.nextId()
+    this.#sinceTick = this.#core.tick
     this.#core.operations.set(this.#id, this)
   }
 
   #end(): void {
-    if (!this.#core.operations.delete(this.#id)) return
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#core.operations.delete(this.#id)
     this.#done(this.#given)
   }
 }
@@ -114,8 +123,7 @@ export class Handover {
   readonly #core: Core
   readonly #busy = new Set<NodeId>()
   #nextTick = 0
-  #range = 0
-  #after = ''
+  readonly #sweeping = new Sweep()
   /** Where the pass over all records stands, while this node leaves. */
   #leaveRange = 0
   #leaveAfter = ''
@@ -132,7 +140,7 @@ export class Handover {
       this.#clear()
       return
     }
-    if (!core.records.isCounted) return
+    if (!core.records.isCounted || core.isDiskFull) return
     if (standing === 'leaving') {
       this.#leave()
       return
@@ -158,22 +166,14 @@ export class Handover {
     const core = this.#core
     if (core.foreignRows === 0) return
     const batches = new Map<NodeId, string[]>()
-    let looks = 4 * core.options.rowsPerMessage
-    for (let ranges = 0; ranges <= rangeCount && looks > 0; ranges++) {
-      const range = this.#range
-      const isForeign = !core.isMine(range) && core.records.inRange(range) > 0
-      const keys = isForeign ? core.records.keys(rangePath(range), this.#after, looks) : []
-      for (const key of keys) {
-        for (const target of this.#creditors(range, key)) {
-          if (target === core.id || this.#busy.has(target) || !core.isWritable(target)) continue
-          const batch = batches.get(target) ?? []
-          if (batch.length < core.options.rowsPerMessage) batch.push(key)
-          batches.set(target, batch)
-        }
+    const isForeign = (range: number): boolean => !core.isMine(range)
+    for (const key of this.#sweeping.next(core.records, 4 * core.options.rowsPerMessage, isForeign)) {
+      for (const target of this.#creditors(core.rangeOf(key), key)) {
+        if (target === core.id || this.#busy.has(target) || !core.isWritable(target)) continue
+        const batch = batches.get(target) ?? []
+        if (batch.length < core.options.rowsPerMessage) batch.push(key)
+        batches.set(target, batch)
       }
-      looks -= keys.length
-      this.#after = looks > 0 ? '' : (keys.at(-1) ?? '')
-      if (looks > 0) this.#range = (range + 1) % rangeCount
     }
     for (const [target, keys] of batches) {
       this.#busy.add(target)
@@ -218,13 +218,12 @@ export class Handover {
     const batch: string[] = []
     const { rowsPerMessage } = core.options
     while (this.#leaveRange < rangeCount && batch.length === 0) {
-      if (core.records.inRange(this.#leaveRange) > 0) {
-        batch.push(...core.records.keys(rangePath(this.#leaveRange), this.#leaveAfter, rowsPerMessage))
-      }
-      if (batch.length === 0) {
-        this.#leaveRange++
-        this.#leaveAfter = ''
-      }
+      const range = core.records.nextOccupied(this.#leaveRange) ?? rangeCount
+      if (range !== this.#leaveRange) this.#leaveAfter = ''
+      this.#leaveRange = range
+      if (range < rangeCount)
+        batch.push(...core.records.keys(rangePath(range), this.#leaveAfter, rowsPerMessage))
+      if (batch.length === 0) this.#leaveRange++
     }
     core.leaving.left = rangeCount - this.#leaveRange
     if (batch.length > 0) {
@@ -251,6 +250,8 @@ export class Handover {
     const core = this.#core
     const batches = new Map<NodeId, Map<string, readonly NodeId[]>>()
     for (const key of keys) {
+      // Dropped since, because somebody else has it.
+      if (core.records.get(key).record.length === 0) continue
       const set = new CopySet(core.future.preference(core.rangeOf(key)), core.future.copies)
       const targets = set.ask(id => id !== core.id && core.isWritable(id))
       if (targets.length === 0) {
@@ -263,6 +264,10 @@ export class Handover {
         batch.set(key, standsFor === undefined ? [] : [standsFor])
         batches.set(target, batch)
       }
+    }
+    if (batches.size === 0) {
+      done(true)
+      return
     }
     this.#isLeaving = true
     let waiting = batches.size

@@ -34,12 +34,32 @@ export function rangePath(range: number): string {
   return range.toString(16).padStart(3, '0')
 }
 
+/** Placements that are remembered at most: each costs some milliseconds to make. */
+const rememberedMax = 16
+const remembered = new Map<string, Placement>()
+
+/** The placement for those members: the same one for the same members, as long as it is remembered. */
+export function placementOf(members: readonly NodeId[], copies: number): Placement {
+  const name = `${copies} ${[...members].sort().join(' ')}`
+  const known = remembered.get(name)
+  if (known !== undefined) return known
+  const made = new Placement(members, copies)
+  for (const oldest of remembered.keys()) {
+    if (remembered.size < rememberedMax) break
+    remembered.delete(oldest)
+  }
+  remembered.set(name, made)
+  return made
+}
+
+/** It never changes; what it has worked out it keeps. */
 export class Placement {
   readonly copies: number
   readonly #members: readonly NodeId[]
   /** The places of all points, ascending: the point times the number of members, plus the member's place. */
   readonly #points: Float64Array
   readonly #preference: (readonly NodeId[] | undefined)[] = []
+  readonly #owned = new Map<NodeId, Uint8Array>()
   readonly #shared = new Map<string, readonly number[]>()
 
   constructor(members: readonly NodeId[], copies: number) {
@@ -73,8 +93,20 @@ export class Placement {
   }
 
   isOwner(id: NodeId, range: number): boolean {
-    const place = this.preference(range).indexOf(id)
-    return place >= 0 && place < this.copies
+    return this.owned(id)[range] === 1
+  }
+
+  /** Which ranges a node owns: 1 for each of them. */
+  owned(id: NodeId): Uint8Array {
+    const known = this.#owned.get(id)
+    if (known !== undefined) return known
+    const owned = new Uint8Array(rangeCount)
+    for (let range = 0; range < rangeCount; range++) {
+      const place = this.preference(range).indexOf(id)
+      if (place >= 0 && place < this.copies) owned[range] = 1
+    }
+    this.#owned.set(id, owned)
+    return owned
   }
 
   /** The ranges that both of them own, ascending. */

@@ -5,6 +5,7 @@
  */
 import type { NodeId } from '../base/ids.js'
 
+/** Who was asked for one key, and who has done it. */
 export class CopySet {
   readonly #order: readonly NodeId[]
   readonly #copies: number

@@ -111,7 +111,8 @@ export class Reading implements Operation {
 
   /** Answers as soon as there is something to say, and ends when everybody has answered. */
   #advance(): void {
-    const isOver = this.#copies.open.length === 0
+    const isShort = this.#copies.reached < this.#needed && Number.isFinite(this.#needed)
+    const isOver = this.#copies.open.length === 0 && !(isShort && this.#core.tick < this.#core.graceUntilTick)
     const whole = this.#copies.reached - this.#partial.size
     if (whole >= this.#needed) this.#answer({ kind: 'read', record: this.#record })
     if (isOver) this.#end()

@@ -73,6 +73,12 @@ export class Records {
     return this.#perRange[range] ?? 0
   }
 
+  /** The first range from `range` on that has rows, as far as it is counted; undefined if there is none. */
+  nextOccupied(range: number): number | undefined {
+    for (let next = range; next < this.#counted; next++) if (this.#perRange[next] !== 0) return next
+    return undefined
+  }
+
   /** Rows kept for that owner. */
   owedTo(node: NodeId): number {
     return this.#owed.get(node) ?? 0

@@ -234,6 +234,8 @@ export interface RingOptions {
   readonly versionsWarning: number
   readonly versionsMax: number
   readonly valueBytesMax: number
+  /** Values of one record together at most, in bytes: a write that makes it larger is one version too many. */
+  readonly recordBytesMax: number
   /** More entries than this in a version's past are worth pruning of starts that are over. */
   readonly pastMax: number
 }

@@ -64,6 +64,7 @@ export class Writing implements Operation {
   readonly #asked = new Map<NodeId, number>()
   readonly #deadlineTick: number
   #record: KeyRecord | undefined
+  #isBegun = false
   #done: ((result: WriteResult) => void) | undefined
 
   /** Begins to write; `done` is called once, perhaps before this returns. */
@@ -103,6 +104,7 @@ export class Writing implements Operation {
     }
     if (this.#record !== undefined) this.#ask()
     if (tick >= this.#deadlineTick) this.#end()
+    else if (!this.#isBegun) this.#begin()
   }
 
   lost(node: NodeId): void {
@@ -125,9 +127,11 @@ export class Writing implements Operation {
       return
     }
     if (reached < needed) {
+      if (this.#core.tick < this.#core.graceUntilTick) return
       this.#finish({ kind: 'quorum-not-met', reached, needed, maybe: false })
       return
     }
+    this.#isBegun = true
     const known = contextOf(this.#core.records.get(key).record)
     const isSeen = [...context.counters].every(([actor, count]) => covers(known, { actor, count }))
     if (!isRepeat && (isSeen || ruleFor(key)?.keepsBirths !== true)) {
@@ -175,8 +179,10 @@ export class Writing implements Operation {
     if (version === undefined) return 'value-too-large'
     const isMerged = ruleFor(this.key) !== undefined && value !== undefined
     const record = isMerged ? [version] : withVersion(others, { ...version, identity })
-    const { versionsMax } = core.options
+    const { versionsMax, recordBytesMax } = core.options
     if (record.length > versionsMax && record.length > base.length) return 'too-many-versions'
+    const bytes = bytesOf(record)
+    if (bytes > recordBytesMax && bytes > bytesOf(base)) return 'too-many-versions'
     return { record, own: dot }
   }
 
@@ -267,4 +273,8 @@ export class Writing implements Operation {
     this.#done = undefined
     done?.(result)
   }
+}
+
+function bytesOf(record: KeyRecord): number {
+  return record.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0)
 }

@@ -190,6 +190,12 @@ describe('the answers of the ring engine as text', () => {
     )
   })
 
+  it('warns on a node that waits for its ring', () => {
+    expect(reply('status', status({ members: [] }))).to.contain(
+      'Active Nodes: []\nSync Status: WARNING: not a member of a ring yet.\n',
+    )
+  })
+
   it('adds, when asked to be verbose, what is kept for others, what moves, and the members', () => {
     expect(
       reply('status --verbose', status({ members: three, moving: { kind: 'fetching', left: 2, of: 8 } })),

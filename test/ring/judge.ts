@@ -42,13 +42,17 @@ export class DotWatch {
         unknown,
         unknown[][],
       ]
-      for (const [actor, count, , text, , , items] of record) {
-        this.#note(key, `${actor}-${count}`, JSON.stringify(text))
-        if (items === undefined) continue
-        for (const [item, births] of items as [string, (string | number)[]][]) {
-          for (let at = 0; at < births.length; at += 2) {
-            this.#add(key, `item ${item}`, `${births[at]}-${births[at + 1]}`)
-          }
+      this.seeRecord(key, record)
+    }
+  }
+
+  /** Sees a record that is on its way, too: it may be replaced before it is ever saved. */
+  seeRecord(key: string, record: readonly unknown[]): void {
+    for (const [actor, count, , text, , , items] of record as unknown[][]) {
+      this.#note(key, `${actor}-${count}`, JSON.stringify(text))
+      for (const [item, births] of (items ?? []) as [string, (string | number)[]][]) {
+        for (let at = 0; at < births.length; at += 2) {
+          this.#add(key, `item ${item}`, `${births[at]}-${births[at + 1]}`)
         }
       }
     }

@@ -61,7 +61,8 @@ class Story {
   settle(): void {
     this.world.heal()
     this.world.run(300)
-    if (!this.world.runUntil(() => this.world.unrest() === undefined)) throw new Error(this.world.unrest())
+    for (let wait = 0; wait < 300 && this.world.unrest() !== undefined; wait++) this.world.run(100)
+    expect(this.world.unrest()).to.equal(undefined)
   }
 }
 
@@ -294,5 +295,209 @@ describe('the ring', () => {
     })
     expect(story.world.nowMs - startMs).to.be.below(50)
     expect(story.values(last, 'key', 1)).to.deep.equal(['value'])
+  })
+
+  inWorlds('lets only the first request in a partition wait for those who cannot be reached', story => {
+    const [cut] = story.ids as [NodeId]
+    const { world } = story
+    world.part([cut])
+    const owned = Array.from({ length: 40 }, (_each, number) => `key-${number}`).filter(key =>
+      story.owners(key).includes(cut),
+    )
+    const firstMs = world.nowMs
+    story.put(cut, owned[0] as string, 'value', 1)
+    story.values(cut, owned[0] as string, 1)
+    expect(world.nowMs - firstMs).to.be.below(50)
+    expect(story.tryPut(cut, owned[1] as string, 'value', 2).kind).to.equal('quorum-not-met')
+    expect(world.nowMs - firstMs).to.be.below(2 * world.options.requestTicks * 10)
+    const laterMs = world.nowMs
+    for (const key of owned) {
+      expect(story.tryPut(cut, key, 'value', 2).kind).to.equal('quorum-not-met')
+      expect(world.answer(cut, { op: 'read', key, quorum: 2 }).kind).to.equal('quorum-not-met')
+    }
+    expect(world.nowMs - laterMs).to.be.below(300)
+  })
+
+  inWorlds('answers a write that is repeated by its name as the first time, through another node', story => {
+    const [one, two] = story.ids as [NodeId, NodeId]
+    const request = { op: 'write', key: 'key', value: Buffer.from('value'), context: undefined } as const
+    const named = { ...request, quorum: undefined, identity: 'b5ff' }
+    const first = story.world.answer(one, named)
+    expect(first.kind).to.equal('written')
+    expect(story.world.answer(two, named)).to.deep.equal(first)
+    expect(story.values(two, 'key', 3)).to.deep.equal(['value'])
+  })
+
+  inWorlds(
+    'warns of many versions, refuses too many, and lets them be reconciled',
+    story => {
+      const at = story.ids[0] as NodeId
+      let last: RingAnswer | undefined
+      for (let number = 1; number <= 100; number++) {
+        last = story.tryPut(at, 'key', `v${number}`)
+        expect(last.kind === 'written' && last.crowded).to.equal(number >= 25)
+      }
+      expect(story.tryPut(at, 'key', 'one more')).to.deep.equal({
+        kind: 'refused',
+        reason: 'too-many-versions',
+      })
+      const { context, versions } = story.get(at, 'key')
+      expect(versions).to.have.length(100)
+      expect(textsOf(story.put(at, 'key', 'all', undefined, context))).to.deep.equal(['all'])
+    },
+    1,
+  )
+
+  inWorlds('replaces one of two versions by that one alone', story => {
+    const at = story.ids[0] as NodeId
+    story.put(at, 'key', 'one')
+    const { versions } = story.put(at, 'key', 'two')
+    const two = versions.find(({ value }) => Buffer.from(value).toString() === 'two')
+    expect(textsOf(story.put(at, 'key', 'three', undefined, two?.context))).to.deep.equal(['one', 'three'])
+  })
+
+  inWorlds(
+    'refuses contexts of other keys and quorums that cannot be',
+    story => {
+      const at = story.ids[0] as NodeId
+      const { context } = story.put(at, 'key', 'value')
+      expect(story.tryPut(at, 'other', 'value', undefined, context)).to.deep.equal({
+        kind: 'refused',
+        reason: 'invalid-context',
+      })
+      for (const quorum of [0, 4, 1.5]) {
+        expect(story.tryPut(at, 'key', 'value', quorum)).to.deep.equal({
+          kind: 'refused',
+          reason: 'invalid-quorum',
+        })
+      }
+    },
+    1,
+  )
+
+  inWorlds('prunes starts that are over from contexts, the same on every node', story => {
+    const { world } = story
+    const [owner] = story.owners('key') as [NodeId]
+    let { context } = story.put(owner, 'key', 'v0', 3)
+    for (let number = 1; number <= 14; number++) {
+      world.restart(owner)
+      world.run(500)
+      context = story.put(owner, 'key', `v${number}`, 3, context).context
+    }
+    const old = context
+    const length = (): number => story.get(owner, 'key').context.length
+    for (let wait = 0; wait < 300 && length() > old.length / 2; wait++) world.run(100)
+    expect(length()).to.be.below(old.length / 2)
+    story.settle()
+    const contexts = new Set(story.ids.map(id => story.get(id, 'key').context))
+    expect(contexts.size).to.equal(1)
+    expect(textsOf(story.put(story.ids[1] as NodeId, 'key', 'last', 3, old))).to.deep.equal(['last'])
+    for (const id of story.ids) expect(story.values(id, 'key', 3)).to.deep.equal(['last'])
+  })
+
+  inWorlds('bridges the blink in which a connection is made anew', story => {
+    const { world, ids } = story
+    const [at, ...others] = ids as [NodeId, ...NodeId[]]
+    for (const other of others) world.ring(at).disconnected(other)
+    expect(story.tryPut(at, 'key', 'value').kind).to.equal('written')
+    for (const other of others) world.ring(at).disconnected(other)
+    expect(story.values(at, 'key')).to.deep.equal(['value'])
+  })
+
+  inWorlds('refuses writes where every disk is full, and takes them again when there is room', story => {
+    const { world, ids } = story
+    story.put(ids[0] as NodeId, 'key', 'value', 3)
+    for (const id of ids) world.ring(id).setDiskFull(true)
+    world.run(200)
+    for (const id of ids) {
+      expect(story.tryPut(id, 'key', 'more')).to.deep.equal({ kind: 'refused', reason: 'disk-full' })
+      expect(story.values(id, 'key')).to.deep.equal(['value'])
+    }
+    for (const id of ids) world.ring(id).setDiskFull(false)
+    world.run(200)
+    story.put(ids[0] as NodeId, 'other', 'value', 3)
+  })
+
+  inWorlds(
+    'moves nothing because of a failure alone',
+    story => {
+      const [away] = story.owners('key') as [NodeId]
+      const before = story.owners('key')
+      story.put(story.ids[0] as NodeId, 'key', 'value', 3)
+      story.world.run(500)
+      story.world.crash(away)
+      story.world.run(20_000)
+      expect(story.owners('key')).to.deep.equal(before)
+      for (const id of story.others('key')) expect(story.held(id, 'key')).to.deep.equal([])
+    },
+    1,
+  )
+
+  inWorlds('copies the share of a member that was declared gone, and tells it so', story => {
+    const { world } = story
+    const [lost] = story.owners('key') as [NodeId]
+    const [via] = story.others('key') as [NodeId]
+    story.put(via, 'key', 'value', 3)
+    world.crash(lost)
+    world.run(1000)
+    expect(world.ring(via).remove(lost)).to.equal(true)
+    story.settle()
+    expect(story.owners('key')).to.have.length(3).and.not.include(lost)
+    for (const owner of story.owners('key')) expect(story.held(owner, 'key')).to.deep.equal(['value'])
+    world.start(lost)
+    world.run(1000)
+    expect(world.ring(lost).standing).to.equal('gone')
+    expect(story.tryPut(lost, 'key', 'late')).to.deep.equal({ kind: 'refused', reason: 'not-a-member' })
+  })
+
+  inWorlds('finds out by itself what a member missed, without being asked for it', story => {
+    const [stale, ...fresh] = story.owners('key') as [NodeId, NodeId, NodeId]
+    story.world.part([stale])
+    story.world.onSend = (_from, _to, message) =>
+      message.kind !== 'store' || message.rows[0]?.owed.length === 0
+    story.put(fresh[0], 'key', 'value', 2)
+    story.world.crash(stale)
+    story.world.run(3000)
+    story.world.onSend = () => true
+    story.world.start(stale)
+    story.settle()
+    expect(story.held(stale, 'key')).to.deep.equal(['value'])
+  })
+
+  it('copies the share of a silent member where it evicts, and takes it in again with what it has', () => {
+    const world = new World('evict', {}, { evict: true })
+    const ids = world.found(5)
+    const asking = (at: NodeId, value: string): RingAnswer =>
+      world.answer(at, {
+        op: 'write',
+        key: 'key',
+        value: Buffer.from(value),
+        context: undefined,
+        quorum: undefined,
+        identity: undefined,
+      })
+    expect(asking(ids[0] as NodeId, 'value').kind).to.equal('written')
+    world.run(500)
+    const owner = world.ring(ids[0] as NodeId).owners('key')[0]?.id as NodeId
+    const other = ids.find(id => id !== owner) as NodeId
+    world.crash(owner)
+    const standing = (): string | undefined =>
+      world.ring(other).list.members.find(({ id }) => id === owner)?.standing
+    expect(world.runUntil(() => standing() === 'evicted')).to.equal(true)
+    for (let wait = 0; wait < 100 && world.unrest() !== undefined; wait++) world.run(100)
+    expect(world.unrest()).to.equal(undefined)
+    expect(
+      world
+        .ring(other)
+        .owners('key')
+        .map(({ id }) => id),
+    )
+      .to.have.length(3)
+      .and.not.include(owner)
+    world.start(owner)
+    expect(world.runUntil(() => standing() === 'member')).to.equal(true)
+    expect(world.ring(other).list.members.at(-1)?.id).to.equal(owner)
+    const found = world.answer(owner, { op: 'read', key: 'key', quorum: 2 })
+    expect(found.kind === 'versions' && found.versions).to.have.length(1)
   })
 })

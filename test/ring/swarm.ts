@@ -32,7 +32,7 @@ const carts = ['cart-1', 'xcart-1']
 export function drawClimate(random: Random): Climate {
   return {
     nodes: random.between(3, 6),
-    durationMs: random.between(1500, 4000),
+    durationMs: random.between(800, 2500),
     clients: random.between(2, 5),
     thinkMs: random.pick([20, 60, 150]),
     faultMs: random.pick([0, 150, 400, 1000]),
@@ -76,6 +76,11 @@ class Swarm {
     this.#climate = drawClimate(this.#random)
     adjust(this.#climate)
     this.#world.onSave = (_node, save) => this.#dots.see(save)
+    this.#world.onSend = (_from, _to, message) => {
+      if (message.kind === 'store')
+        for (const { key, record } of message.rows) this.#dots.seeRecord(key, record)
+      return true
+    }
   }
 
   run(): string | undefined {
@@ -101,7 +106,7 @@ class Swarm {
       const moving = [...world.nodes.values()].some(({ ring }) =>
         ['joining', 'leaving'].includes(ring?.standing ?? ''),
       )
-      if (wait > 25 && !moving && world.unrest() === undefined) return undefined
+      if (wait > 16 && !moving && world.unrest() === undefined) return undefined
     }
     return `no rest: ${world.unrest() ?? 'somebody comes or goes for ever'}`
   }

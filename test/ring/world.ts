@@ -34,6 +34,7 @@ export const testOptions: RingOptions = {
   versionsWarning: 25,
   versionsMax: 100,
   valueBytesMax: 100_000,
+  recordBytesMax: 1_000_000,
   pastMax: 8,
 }
 
