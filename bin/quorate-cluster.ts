@@ -30,9 +30,12 @@ import { fullAddress } from '../src/protocol/address.js'
 /** Settings that every node is given as they are. */
 const passedOn = {
   engine: flags.engine,
+  'replication-factor': flags['replication-factor'],
   'election-timeout': flags['election-timeout'],
   'heartbeat-interval': flags['heartbeat-interval'],
   'request-timeout': flags['request-timeout'],
+  'node-timeout': flags['node-timeout'],
+  evict: flags.evict,
   reads: flags.reads,
   'max-line': flags['max-line'],
   'max-connections': flags['max-connections'],
@@ -146,10 +149,10 @@ async function runCluster(nodes: readonly LocalNode[], extra: readonly string[])
     },
     () => cluster.kill(),
   )
-  const leader = await waitUntilServing(cluster)
-  if (leader !== undefined) {
+  const serving = await waitUntilServing(cluster)
+  if (serving !== undefined) {
     isReady = true
-    print(greeting(cluster, nodes, leader))
+    print(greeting(cluster, nodes, serving.leader))
   }
   await cluster.allExited
   if (cluster.isStopping) {
@@ -160,25 +163,30 @@ async function runCluster(nodes: readonly LocalNode[], extra: readonly string[])
   return exitCodes.failed
 }
 
+/** A cluster that serves, and its leader where it has one. */
+interface Serving {
+  readonly leader: string | undefined
+}
+
 /**
- * Waits until every node that runs knows the leader, or one does and the others have had time to; returns the
- * leader. Undefined when the nodes end or are stopped before.
+ * Waits until every node that runs serves, or one does and the others have had time to. Undefined when the nodes
+ * end or are stopped before.
  */
-async function waitUntilServing(cluster: LocalCluster): Promise<string | undefined> {
+async function waitUntilServing(cluster: LocalCluster): Promise<Serving | undefined> {
   const startedAtMs = performance.now()
   let servingSinceMs: number | undefined
   let told = ''
   while (!cluster.isStopping && cluster.running.length > 0) {
     const waiting: string[] = []
-    let leader: string | undefined
+    let serving: Serving | undefined
     for (const [node, said] of await cluster.statuses()) {
-      if (said.kind === 'status' && said.leader !== undefined) leader ??= said.leader
+      if (said.kind === 'status' && said.serves) serving ??= { leader: said.leader }
       else waiting.push(`${node.address} (${whyWaiting(said)})`)
     }
     const nowMs = performance.now()
-    if (leader !== undefined) servingSinceMs ??= nowMs
+    if (serving !== undefined) servingSinceMs ??= nowMs
     const isEnough = servingSinceMs !== undefined && nowMs - servingSinceMs > graceMs
-    if (leader !== undefined && (waiting.length === 0 || isEnough)) return leader
+    if (serving !== undefined && (waiting.length === 0 || isEnough)) return serving
     const text = `Waiting for ${waiting.join(', ')}.`
     if (nowMs - startedAtMs > patienceMs && waiting.length > 0 && text !== told) {
       print(text)
@@ -192,7 +200,7 @@ async function waitUntilServing(cluster: LocalCluster): Promise<string | undefin
 function whyWaiting(said: StatusAnswer): string {
   switch (said.kind) {
     case 'status':
-      return 'knows no leader yet'
+      return said.text.includes('(leaderless)') ? 'waits for its ring' : 'knows no leader yet'
     case 'error':
       return said.text
     case 'silent':
@@ -232,14 +240,18 @@ function portsOf(nodes: readonly LocalNode[]): number[] {
   return [...nodes.map(({ port }) => port), ...nodes.map(({ peerPort }) => peerPort)]
 }
 
-function greeting(cluster: LocalCluster, nodes: readonly LocalNode[], leader: string): string {
+function greeting(cluster: LocalCluster, nodes: readonly LocalNode[], leader: string | undefined): string {
   const [first] = nodes
   const port = first?.port ?? 0
   // In full, as in the list below, although `status` leaves out a port 5000.
-  const found = fullAddress(leader) ?? leader
+  const found = leader === undefined ? undefined : (fullAddress(leader) ?? leader)
+  const ready =
+    found === undefined
+      ? `The ring of ${nodes.length} nodes is ready; it needs no leader.`
+      : `The cluster of ${nodes.length} nodes is ready; its leader is ${found}.`
   return [
     '',
-    `The cluster of ${nodes.length} nodes is ready; its leader is ${found}. Talk to any of them, for example:`,
+    `${ready} Talk to any of them, for example:`,
     '',
     `nc ${localHost} ${port}`,
     'put key1 value1',

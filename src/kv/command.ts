@@ -4,11 +4,27 @@
  *
  * The encoding is one JSON value without a newline, so that it can stand in a line of the peer channel as it
  * is: `["put","key1","value1"]`. A value that is not UTF-8 stands as `{"base64":"..."}`, the name that a client
- * gave its write comes last, as `{"identity":"..."}`.
+ * gave its write comes last, as `{"identity":"..."}`. Operations of Redis stand as
+ * `["redis",[{"op":"increment",...},...],[{"key":"a","version":7},...]]`, the watched keys only where there are any.
+ *
+ * A leader also proposes the time alone, as `[1700000000000]`: that lets log time go on where nobody writes.
  */
+import type { Operation, Watched } from '../base/operation.js'
+import { decodeOperations, decodeWatched, encodeOperation } from './operation-codec.js'
+import { asBuffer, decodeValue, encodeValue } from './value-codec.js'
 
-/** A write. Keys are UTF-8 text, values are bytes. */
-export type Command = {
+/** Whatever may change data. */
+export type Command = Write | RedisCommand
+
+/** Operations of Redis, carried out as a whole if every watched key has its version, else not at all. */
+export interface RedisCommand {
+  readonly op: 'redis'
+  readonly operations: readonly Operation[]
+  readonly watched: readonly Watched[]
+}
+
+/** A write of one key. Keys are UTF-8 text, values are bytes. */
+export type Write = {
   readonly key: string
   /** The name that the client gave this write, a UUID: a repeat under it gets the first answer. */
   readonly identity?: string | undefined
@@ -37,14 +53,19 @@ export interface Identity {
 
 /** What one command entry of the log holds. */
 export interface Proposal {
-  /** The leader's wall time when it was proposed. */
+  /** The leader's time when it was proposed. */
   readonly wallMs: number
-  readonly identity: Identity
-  readonly command: Command
+  /** Undefined where the entry tells nothing but the time. */
+  readonly write: { readonly identity: Identity; readonly command: Command } | undefined
 }
 
 /** The bytes of a command, as described above: JSON in UTF-8, without a newline. */
 export function encodeCommand(command: Command): Uint8Array {
+  if (command.op === 'redis') {
+    const { op, operations, watched } = command
+    const plain = [op, operations.map(encodeOperation), ...(watched.length > 0 ? [watched] : [])]
+    return Buffer.from(JSON.stringify(plain))
+  }
   const { op, key, identity } = command
   const fields: unknown[] = [op, key]
   if (op !== 'delete') fields.push(encodeValue(command.value))
@@ -64,16 +85,22 @@ export function encodeProposal(wallMs: number, identity: Identity, command: Uint
   return data
 }
 
-/** Reads what {@link encodeProposal} made; undefined if the bytes are anything else. */
+/** The data of a log entry that tells nothing but the time. */
+export function encodeTime(wallMs: number): Uint8Array {
+  return Buffer.from(`[${wallMs}]`)
+}
+
+/** Reads what {@link encodeProposal} or {@link encodeTime} made; undefined if the bytes are anything else. */
 export function decodeProposal(data: Uint8Array): Proposal | undefined {
   const fields = parseArray(data)
   if (fields === undefined) return undefined
   const [wallMs, session, bornMs, counter, lowest, encoded] = fields
-  if (typeof wallMs !== 'number' || typeof session !== 'string' || typeof bornMs !== 'number')
-    return undefined
+  if (typeof wallMs !== 'number') return undefined
+  if (fields.length === 1) return { wallMs, write: undefined }
+  if (typeof session !== 'string' || typeof bornMs !== 'number') return undefined
   if (typeof counter !== 'number' || typeof lowest !== 'number' || !Array.isArray(encoded)) return undefined
   const command = readCommand(encoded)
-  return command && { wallMs, identity: { session, bornMs, counter, lowest }, command }
+  return command && { wallMs, write: { identity: { session, bornMs, counter, lowest }, command } }
 }
 
 /** Whether the bytes are an encoded command: for what comes from other nodes. */
@@ -85,23 +112,6 @@ export function isCommand(data: Uint8Array): boolean {
 /** A session's name must stand in JSON without escapes. */
 export function isSessionName(text: unknown): text is string {
   return typeof text === 'string' && /^[\w.-]{1,100}$/.test(text)
-}
-
-/** The JSON form of a value: text if it is UTF-8, else base64. */
-export function encodeValue(value: Uint8Array): string | { readonly base64: string } {
-  const bytes = asBuffer(value)
-  const text = bytes.toString()
-  // Bytes that are not UTF-8 decode to the replacement character; so does that character itself.
-  if (text.includes('\ufffd') && !Buffer.from(text).equals(bytes)) return { base64: bytes.toString('base64') }
-  return text
-}
-
-/** Reads what {@link encodeValue} made; undefined if it is anything else. */
-export function decodeValue(encoded: unknown): Uint8Array | undefined {
-  if (typeof encoded === 'string') return Buffer.from(encoded)
-  if (typeof encoded !== 'object' || encoded === null) return undefined
-  const { base64 } = encoded as { readonly base64?: unknown }
-  return typeof base64 === 'string' ? Buffer.from(base64, 'base64') : undefined
 }
 
 const closingBracket = 0x5d
@@ -118,6 +128,7 @@ function parseArray(data: Uint8Array): unknown[] | undefined {
 
 function readCommand(fields: readonly unknown[]): Command | undefined {
   const [op, key, ...rest] = fields
+  if (op === 'redis') return readRedisCommand(key, rest[0] ?? [])
   if (typeof key !== 'string') return undefined
   if (op === 'delete') return { op, key, identity: readIdentity(rest[0]) }
   const value = decodeValue(rest[0])
@@ -129,12 +140,14 @@ function readCommand(fields: readonly unknown[]): Command | undefined {
   return { op, key, version, value, identity: readIdentity(rest[2]) }
 }
 
+function readRedisCommand(encoded: unknown, encodedWatched: unknown): RedisCommand | undefined {
+  const operations = decodeOperations(encoded)
+  const watched = decodeWatched(encodedWatched)
+  return operations && watched && { op: 'redis', operations, watched }
+}
+
 function readIdentity(encoded: unknown): string | undefined {
   if (typeof encoded !== 'object' || encoded === null) return undefined
   const { identity } = encoded as { readonly identity?: unknown }
   return typeof identity === 'string' ? identity : undefined
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,6 +1,7 @@
 /** Rows of the table as they travel in a snapshot: one JSON array without a newline. */
-import { decodeValue, encodeValue } from './command.js'
+
 import type { TableRecord } from './table.js'
+import { decodeValue, encodeValue } from './value-codec.js'
 
 /** A key and what is stored under it. */
 export type Row = readonly [key: string, record: TableRecord]

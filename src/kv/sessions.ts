@@ -9,14 +9,21 @@
  * - a session that was forgotten is never taken for a new one: its birth lies further back than the time for
  *   which idle sessions are remembered.
  */
+
+import { present } from '../base/assert.js'
+import type { Reply } from '../base/operation.js'
 import type { Identity } from './command.js'
+import { decodeResult, encodeResult } from './result-codec.js'
 
 /** The answer to an applied command. */
 export type Result =
   /** `existed` says of `set` whether the key was there before. */
   | { readonly kind: 'written'; readonly version: number; readonly existed?: boolean }
+  /** Operations of Redis were carried out; one reply for each. */
+  | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'refused'; readonly code: 'KEY_EXISTS' | 'KEY_NOT_FOUND' }
   | { readonly kind: 'refused'; readonly code: 'VERSION_MISMATCH'; readonly current: number }
+  | { readonly kind: 'refused'; readonly code: 'TOO_LARGE'; readonly limit: number }
 
 /** What is to be done with a command. */
 export type Verdict =
@@ -97,15 +104,22 @@ export class Sessions {
   save(nowMs: number): unknown {
     const living = [...this.#sessions.values()].filter(({ name }) => this.#living(name, nowMs) !== undefined)
     living.sort((left, right) => (left.name < right.name ? -1 : 1))
-    return living.map(({ name, usedAtMs, last, results }) => [name, usedAtMs, last, [...results]])
+    return living.map(({ name, usedAtMs, last, results }) => {
+      const encoded = [...results].map(([counter, result]) => [counter, encodeResult(result)])
+      return [name, usedAtMs, last, encoded]
+    })
   }
 
   /** Replaces everything by what {@link save} gave. */
   load(saved: unknown): void {
     this.#sessions.clear()
     this.#sweptAtMs = 0
-    for (const [name, usedAtMs, last, results] of saved as [string, number, number, [number, Result][]][]) {
-      this.#sessions.set(name, { name, usedAtMs, last, results: new Map(results) })
+    for (const [name, usedAtMs, last, encoded] of saved as [string, number, number, [number, unknown][]][]) {
+      const results = new Map<number, Result>()
+      for (const [counter, result] of encoded) {
+        results.set(counter, present(decodeResult(result), 'a result that was saved'))
+      }
+      this.#sessions.set(name, { name, usedAtMs, last, results })
     }
   }
 

@@ -4,12 +4,20 @@
  *
  * What must always hold:
  * - the same entries give the same table, clock and sessions on every node;
- * - the clock is the largest wall time applied, and never goes back; it alone decides what has expired.
+ * - the clock is the largest time applied, and never goes back; it alone decides what has expired;
+ * - a key that has expired is there for nobody, whether it was removed yet or not.
+ *
+ * Expired records are removed as entries are applied, a few with each and always those first that expired first.
+ * One write adds few records that expire, so that they cannot pile up while there are writes; for the time when
+ * there are none, the leader proposes the time alone.
  */
-import { type Command, decodeProposal, type Identity } from './command.js'
+import type { ReadOperation, Reply } from '../base/operation.js'
+import { type Command, decodeProposal, type Identity, type RedisCommand, type Write } from './command.js'
+import { Draft, isExpired } from './draft.js'
 import { NamedWrites } from './named-writes.js'
+import { carryOut, read, replyBytes, togetherBytesMax } from './operations.js'
 import { type Result, Sessions, type Verdict } from './sessions.js'
-import type { Table, TableRecord } from './table.js'
+import type { Table, TableRecord, WalkStep } from './table.js'
 
 /** What applying one entry came to. */
 export interface Applied {
@@ -17,17 +25,22 @@ export interface Applied {
   readonly outcome: { readonly kind: 'result'; readonly result: Result } | Exclude<Verdict, { kind: 'apply' }>
 }
 
+/** Expired records that are removed with an entry that writes, and with one that tells the time alone. */
+const removedPerWrite = 16
+const removedPerTime = 500
+
 export class StateMachine {
   readonly #table: Table
   readonly #sessions = new Sessions()
   readonly #named = new NamedWrites()
   #clockMs = 0
+  #writtenBytes = 0
 
   constructor(table: Table) {
     this.#table = table
   }
 
-  /** Log time: the largest wall time applied, in milliseconds since 1970. */
+  /** Log time: the largest time applied, in milliseconds since 1970. */
   get clockMs(): number {
     return this.#clockMs
   }
@@ -36,15 +49,23 @@ export class StateMachine {
     return this.#sessions
   }
 
+  /** Bytes of values that operations made since this node started: more than their entries have, perhaps. */
+  get writtenBytes(): number {
+    return this.#writtenBytes
+  }
+
   /**
-   * Applies the data of the command entry at `index`. Undefined where the bytes are no command: such an entry
-   * changes nothing, on any node.
+   * Applies the data of the command entry at `index`. Undefined where nobody waits for a result: the entry tells
+   * only the time, or its bytes are nothing that was ever proposed and change nothing, on any node.
    */
   apply(index: number, data: Uint8Array): Applied | undefined {
     const proposal = decodeProposal(data)
     if (proposal === undefined) return undefined
-    const { wallMs, identity, command } = proposal
+    const { wallMs, write } = proposal
     if (wallMs > this.#clockMs) this.#clockMs = wallMs
+    this.#removeExpired(write === undefined ? removedPerTime : removedPerWrite)
+    if (write === undefined) return undefined
+    const { identity, command } = write
     const verdict = this.#sessions.judge(identity, this.#clockMs)
     if (verdict.kind !== 'apply') return { identity, outcome: verdict }
     const result = this.#carryOutOnce(index, command)
@@ -53,11 +74,52 @@ export class StateMachine {
   }
 
   get(key: string): TableRecord | undefined {
-    return this.#table.get(key)
+    const record = this.#table.get(key)
+    return record !== undefined && isExpired(record, this.#clockMs) ? undefined : record
   }
 
+  /** Up to `limit` keys that begin with `prefix` and follow `after`, in the order of their UTF-8 bytes. */
   keys(prefix: string, after: string, limit: number): string[] {
-    return this.#table.keys(prefix, after, limit)
+    const found: string[] = []
+    let from = after
+    for (;;) {
+      const keys = this.#table.keys(prefix, from, limit - found.length)
+      found.push(...this.#withoutExpired(keys))
+      const last = keys.at(-1)
+      if (last === undefined || found.length === limit) return found
+      from = last
+    }
+  }
+
+  /** A step of a walk over all keys. */
+  walk(after: string, visitsMax: number): WalkStep {
+    const { keys, next } = this.#table.walk(after, visitsMax)
+    return { keys: this.#withoutExpired(keys), next }
+  }
+
+  /** Answers operations that read and do not walk, at a moment whose time is told as `nowMs`. */
+  read(operations: readonly ReadOperation[], nowMs: number): Result {
+    const readable = { get: (key: string) => this.get(key), count: () => this.#table.count(), nowMs }
+    const replies: Reply[] = []
+    let bytes = 0
+    for (const operation of operations) {
+      const reply = read(operation, readable)
+      bytes += replyBytes(reply)
+      if (bytes > togetherBytesMax && !isSingleValue(operations)) return tooLarge
+      replies.push(reply)
+    }
+    return { kind: 'replies', replies }
+  }
+
+  /** Whether the key is there by log time, and would not be at `nowMs`. */
+  isDue(key: string, nowMs: number): boolean {
+    const expiresAt = this.get(key)?.expiresAt
+    return expiresAt !== undefined && expiresAt <= nowMs
+  }
+
+  /** Whether there are records, of any key, that have expired by then and were not removed. */
+  hasExpired(nowMs: number): boolean {
+    return this.#table.expired(nowMs, 1).length > 0
   }
 
   /** What belongs into a checkpoint beside the table. */
@@ -74,8 +136,19 @@ export class StateMachine {
     this.#named.load(named)
   }
 
+  #removeExpired(limit: number): void {
+    for (const key of this.#table.expired(this.#clockMs, limit)) this.#table.delete(key)
+  }
+
+  #withoutExpired(keys: readonly string[]): readonly string[] {
+    // Nearly always all that has expired was removed, and the records need not be looked at.
+    if (!this.hasExpired(this.#clockMs)) return keys
+    return keys.filter(key => this.get(key) !== undefined)
+  }
+
   /** A write that its client named is carried out the first time, and answered the same ever after. */
   #carryOutOnce(index: number, command: Command): Result {
+    if (command.op === 'redis') return this.#carryOutTogether(index, command)
     const { identity } = command
     if (identity === undefined) return this.#carryOut(index, command)
     const first = this.#named.result(identity, this.#clockMs)
@@ -85,9 +158,30 @@ export class StateMachine {
     return result
   }
 
-  #carryOut(index: number, command: Command): Result {
+  /** All of the operations, of which some may be refused, or none at all. */
+  #carryOutTogether(index: number, { operations, watched }: RedisCommand): Result {
+    for (const { key, version } of watched) {
+      const current = this.get(key)?.version ?? 0
+      if (current !== version) return { kind: 'refused', code: 'VERSION_MISMATCH', current }
+    }
+    const draft = new Draft(this.#table, this.#clockMs, index)
+    const replies: Reply[] = []
+    let bytes = 0
+    for (const operation of operations) {
+      const reply = carryOut(operation, draft)
+      bytes += replyBytes(reply)
+      if (bytes > togetherBytesMax || (draft.bytes > togetherBytesMax && operations.length > 1))
+        return tooLarge
+      replies.push(reply)
+    }
+    draft.commit()
+    this.#writtenBytes += draft.bytes
+    return { kind: 'replies', replies }
+  }
+
+  #carryOut(index: number, command: Write): Result {
     const { key } = command
-    const existing = this.#table.get(key)
+    const existing = this.get(key)
     switch (command.op) {
       case 'put':
         if (existing !== undefined) return { kind: 'refused', code: 'KEY_EXISTS' }
@@ -110,7 +204,16 @@ export class StateMachine {
       return { kind: 'written', version: 0 }
     }
     this.#table.set(key, { value: command.value, version: index, expiresAt: undefined })
+    this.#writtenBytes += command.value.length
     const written = { kind: 'written', version: index } as const
     return command.op === 'set' ? { ...written, existed: existing !== undefined } : written
   }
+}
+
+const tooLarge: Result = { kind: 'refused', code: 'TOO_LARGE', limit: togetherBytesMax }
+
+/** One value is answered however large it is, as it could be stored. */
+function isSingleValue(operations: readonly ReadOperation[]): boolean {
+  const [only, more] = operations
+  return more === undefined && only?.op !== 'mget'
 }

@@ -13,7 +13,7 @@ export interface TableRecord {
   readonly value: Uint8Array
   /** The log index of the write that stored it. */
   readonly version: number
-  /** When it expires, in milliseconds since 1970 on the state's clock; undefined: never. */
+  /** When it expires, in whole milliseconds since 1970 on the state's clock; undefined: never. */
   readonly expiresAt: number | undefined
 }
 
@@ -24,8 +24,16 @@ export interface Table {
   delete(key: string): void
   /** Up to `limit` keys that begin with `prefix` and follow `after`, in the order of their UTF-8 bytes. */
   keys(prefix: string, after: string, limit: number): string[]
+  /** One step of a walk over all keys, in the order of their UTF-8 bytes; see {@link WalkStep}. */
+  walk(after: string, visitsMax: number): WalkStep
+  /** Up to `limit` keys that expire at `nowMs` or before, those first that expire first, then by their bytes. */
+  expired(nowMs: number, limit: number): string[]
   /** How many keys there are. */
   count(): number
+  /** Bytes of what was written since the last checkpoint began, as they are held in memory. */
+  pendingBytes(): number
+  /** Removes everything, in a time that does not depend on how much there is. */
+  clear(): void
   /**
    * The `meta` of the last durable checkpoint or finished snapshot, or undefined for a table that never had
    * one. Right after opening, the table holds exactly that state.
@@ -33,6 +41,17 @@ export interface Table {
   meta(): Uint8Array | undefined
   /** A view of the last durable checkpoint, which stays as it is while it is open; undefined if there is none. */
   view(): TableView | undefined
+}
+
+/**
+ * What a bounded step of a walk found behind the key at which the last one ended. A key that is there during the
+ * whole walk is found once.
+ */
+export interface WalkStep {
+  /** Perhaps none: places of keys that were removed count as visited, too. */
+  readonly keys: readonly string[]
+  /** Where the next step begins; undefined at the end. */
+  readonly next: string | undefined
 }
 
 /** A checkpoint held still, to be streamed as a snapshot. */
@@ -48,8 +67,6 @@ export interface TableView {
 
 /** The table as the driver and the storage use it. */
 export interface TableStore extends Table {
-  /** Bytes of keys and values written since the last checkpoint began. */
-  pendingBytes(): number
   /**
    * Makes the state of this moment durable with `meta`, in one transaction, without holding up reads and
    * writes; `done` is called when it is on the disk. One at a time.

@@ -3,26 +3,30 @@
  * it does not is decided here; in which order requests run and replies leave, in the ordering of the protocol.
  *
  * What must always hold:
- * - the socket is read only while everything it brought has been cut into lines and no bound is reached;
+ * - the socket is read only while everything it brought has been cut into messages and no bound is reached;
  * - what a connection does in one turn is bounded, and its replies leave in one write a turn;
  * - a request gets one reply, or none because the connection is gone.
  */
 import type { Socket } from 'node:net'
-import { unreachable } from '../base/assert.js'
 import type { ByteWriter } from '../protocol/byte-writer.js'
 import { parseJson } from '../protocol/json.js'
-import { LineSplitter, LongLine } from '../protocol/lines.js'
+import { LongLine } from '../protocol/lines.js'
+import { type Message, MessageReader } from '../protocol/messages.js'
 import { Ordering, type Ticket } from '../protocol/ordering.js'
-import { failure, type Response } from '../protocol/request.js'
+import { failure } from '../protocol/request.js'
+import type { ClientFacts, RespHost } from '../protocol/resp/conversation.js'
+import { BrokenProtocol, type ParsedRequest, RespRequest } from '../protocol/resp/parser.js'
+import { RespSession, type RespStep } from '../protocol/resp/session.js'
 import { isHttp } from '../protocol/text.js'
 import type { TextDialect } from '../protocol/text-dialect.js'
 import type { Backend } from './client-backend.js'
-import { answerBytes, type ControlReply, type Exchange, type Form, writeReply } from './client-exchange.js'
+import { carryOut } from './client-carry-out.js'
+import { type Answer, answerBytes, type Exchange, type LineForm, writeReply } from './client-exchange.js'
 import {
-  lineBytesPerTurn,
-  linesPerTurn,
   lingerMs,
   lingerWhileStoppingMs,
+  messageBytesPerTurn,
+  messagesPerTurn,
   requestBytesMax,
   unsentBytesMax,
   windowFirst,
@@ -39,23 +43,32 @@ export interface ConnectionHost {
   readonly text: TextDialect
   /** Gathers the replies of one connection at a time; empty between its uses. */
   readonly writer: ByteWriter
+  /** What commands of the Redis protocol ask of their node. */
+  readonly resp: RespHost
+  /** Counts what is taken. */
+  noteRequest(): void
   /** Asks for one call of {@link ClientConnection.turn} after the input that already waits has been read. */
   schedule(connection: ClientConnection): void
   /** The connection is gone. */
   forget(connection: ClientConnection): void
 }
 
-const text: Form = { dialect: 'text' }
+const text: LineForm = { dialect: 'text' }
 const openingBrace = 0x7b
 
 /** See the head of this file. Made for a socket that is connected; it tells its host when it is gone. */
 export class ClientConnection {
   readonly #socket: Socket
   readonly #host: ConnectionHost
+  readonly #id: number
   readonly #ordering = new Ordering<Exchange>()
   readonly #running = new Set<Exchange>()
-  #lines: LineSplitter
-  /** `ended`: the client said everything, some of which may wait here; `finished`: no line is read any more. */
+  readonly #connectedAtMs = Date.now()
+  #spokeAtMs = this.#connectedAtMs
+  #messages: MessageReader
+  /** Set once the client has spoken the Redis protocol. */
+  #session: RespSession | undefined
+  /** `ended`: the client said everything, some of which may wait here; `finished`: no more is read. */
   #input: 'open' | 'ended' | 'finished' = 'open'
   #isPaused = false
   #isEnding = false
@@ -71,10 +84,12 @@ export class ClientConnection {
   #lingerMs = lingerMs
   #lingering: NodeJS.Timeout | undefined
 
-  constructor(socket: Socket, host: ConnectionHost) {
+  /** `id` tells it from all other connections of its server. */
+  constructor(socket: Socket, host: ConnectionHost, id: number) {
     this.#socket = socket
     this.#host = host
-    this.#lines = new LineSplitter(host.lineBytesMax)
+    this.#id = id
+    this.#messages = new MessageReader(host.lineBytesMax)
     socket.on('data', chunk => this.#onData(chunk))
     socket.on('end', () => this.#onEnd())
     socket.on('drain', () => host.schedule(this))
@@ -99,10 +114,23 @@ export class ClientConnection {
     return this.#isPaused
   }
 
-  /** Does what the connection has to do in one turn of the loop: reads lines, starts requests, sends replies. */
+  /** What CLIENT LIST tells of it; undefined if it does not speak the Redis protocol. */
+  get facts(): ClientFacts | undefined {
+    if (this.#session === undefined) return undefined
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket
+    return {
+      state: this.#session.state,
+      remoteAddress: `${remoteAddress ?? ''}:${remotePort ?? 0}`,
+      localAddress: `${localAddress ?? ''}:${localPort ?? 0}`,
+      connectedAtMs: this.#connectedAtMs,
+      spokeAtMs: this.#spokeAtMs,
+    }
+  }
+
+  /** Does what the connection has to do in one turn of the loop: reads messages, starts requests, sends replies. */
   turn(): void {
     if (this.#socket.destroyed) return
-    this.#readLines()
+    this.#read()
     this.#sendReplies()
     this.#settle()
   }
@@ -121,8 +149,9 @@ export class ClientConnection {
 
   #onData(chunk: Buffer): void {
     if (this.#input === 'finished') return
-    this.#lines.push(chunk)
-    this.#readLines()
+    this.#spokeAtMs = Date.now()
+    this.#messages.push(chunk)
+    this.#read()
     this.#settle()
   }
 
@@ -141,14 +170,13 @@ export class ClientConnection {
     this.#host.forget(this)
   }
 
-  /** Reads as many lines as one turn and the bounds allow, and starts what may start. */
-  #readLines(): void {
+  /** Reads as many messages as one turn and the bounds allow, and starts what may start. */
+  #read(): void {
     let bytes = 0
-    for (let count = 0; count < linesPerTurn && bytes < lineBytesPerTurn && this.#mayRead(); count++) {
-      const line = this.#lines.next() ?? this.#lastLine()
-      if (line === undefined) break
-      bytes += line instanceof LongLine ? 0 : line.length
-      this.#take(line)
+    for (let count = 0; count < messagesPerTurn && bytes < messageBytesPerTurn && this.#mayRead(); count++) {
+      const message = this.#messages.next() ?? this.#lastLine()
+      if (message === undefined) break
+      bytes += this.#take(message)
     }
     this.#start()
   }
@@ -156,7 +184,7 @@ export class ClientConnection {
   /** What the client said without a newline before it closed its side; nothing is read after it. */
   #lastLine(): Buffer | LongLine | undefined {
     if (this.#input !== 'ended') return undefined
-    const line = this.#lines.end()
+    const line = this.#messages.end()
     if (line === undefined) this.#finishInput()
     return line
   }
@@ -170,17 +198,38 @@ export class ClientConnection {
     )
   }
 
-  /** Takes one line, in whatever dialect its first byte says. */
-  #take(line: Buffer | LongLine): void {
+  /** Takes one message, in whatever dialect its first byte says; gives about how many bytes it had. */
+  #take(message: Message): number {
+    this.#host.noteRequest()
+    if (message instanceof RespRequest) {
+      this.#takeRequest(message)
+      return message.bytes
+    }
+    if (message instanceof LongLine || Buffer.isBuffer(message)) {
+      this.#takeLine(message)
+      return message instanceof LongLine ? 0 : message.length
+    }
+    this.#takeRequest(message)
+    return 0
+  }
+
+  #takeRequest(request: ParsedRequest): void {
+    this.#hasSpoken = true
+    this.#session ??= new RespSession(this.#id, this.#host.resp)
+    if (request instanceof BrokenProtocol) this.#pushStep(this.#session.takeBroken(request.text), 0)
+    else if (!(request instanceof RespRequest)) this.#pushStep(this.#session.takeLarge(), 0)
+    else if (request.words.length > 0) this.#pushStep(this.#session.take(request.words), request.bytes)
+  }
+
+  #takeLine(line: Buffer | LongLine): void {
     const head = line instanceof LongLine ? line.head : line
     if (!this.#hasSpoken && isHttp(head, line instanceof LongLine ? line.tail : line)) {
       this.#finishInput()
       return
     }
-    // The Redis protocol will be told apart here by its `*`; it is not made of lines alone.
     const isJson = head[0] === openingBrace
     if (line instanceof LongLine) {
-      const form: Form = isJson ? { dialect: 'json', id: null } : text
+      const form: LineForm = isJson ? { dialect: 'json', id: null } : text
       this.#hasSpoken = true
       this.#push(form, failure('LINE_TOO_LONG', { limit: this.#host.lineBytesMax }), 0)
     } else if (isJson) {
@@ -195,7 +244,23 @@ export class ClientConnection {
     }
   }
 
-  #push(form: Form, request: Exchange['request'], bytes: number): void {
+  /** A step of the Redis protocol, whose reply is there already if it asks nothing. */
+  #pushStep(step: RespStep, bytes: number): void {
+    const { form, outcome, isLast } = step
+    if (isLast) this.#finishInput()
+    const isAsking = outcome.kind === 'ask'
+    if (!isAsking && form.isSilent) return
+    const answer: Answer | undefined = isAsking ? undefined : { kind: 'resp', reply: outcome }
+    const exchange: Exchange = { form, request: step, bytes, answer, abandon: undefined }
+    this.#requestBytes += bytes
+    const ticket = this.#ordering.push(exchange, isAsking ? outcome.order : 'session')
+    if (answer === undefined) return
+    this.#answerBytes += answerBytes(answer)
+    this.#ordering.answered(ticket)
+    this.#host.schedule(this)
+  }
+
+  #push(form: LineForm, request: Exclude<Exchange['request'], RespStep>, bytes: number): void {
     const quits = request.kind === 'session' && request.verb === 'quit'
     if (quits) this.#finishInput()
     // In text, the closing of the connection is the whole answer.
@@ -215,37 +280,16 @@ export class ClientConnection {
     for (let ticket = this.#ordering.start(); ticket !== undefined; ticket = this.#ordering.start()) {
       const started = ticket
       const exchange = started.item
-      const abandon = this.#carryOut(exchange.request, answer => this.#onAnswer(started, answer))
+      const abandon = carryOut(exchange.request, this.#host.backend, answer =>
+        this.#onAnswer(started, answer),
+      )
       if (exchange.answer !== undefined) continue
       exchange.abandon = abandon
       this.#running.add(exchange)
     }
   }
 
-  #carryOut(request: Exchange['request'], done: (answer: Response | ControlReply) => void): () => void {
-    const { backend } = this.#host
-    switch (request.kind) {
-      case 'read':
-      case 'write':
-        return backend.submit(request.request, done)
-      case 'admin':
-        return backend.administer({ op: request.verb, address: request.address }, done)
-      case 'control': {
-        // A conversation that broke off may have had its effect.
-        const broken = () => done(failure('OUTCOME_UNKNOWN'))
-        backend.control(request.message).then(reply => done({ kind: 'control', reply }), broken)
-        return () => {}
-      }
-      case 'session':
-      case 'error':
-        // Answered when they were read.
-        return () => {}
-      default:
-        return unreachable(request)
-    }
-  }
-
-  #onAnswer(ticket: Ticket<Exchange>, answer: Response | ControlReply): void {
+  #onAnswer(ticket: Ticket<Exchange>, answer: Answer): void {
     const exchange = ticket.item
     this.#running.delete(exchange)
     if (this.#socket.destroyed) return
@@ -266,8 +310,9 @@ export class ClientConnection {
       this.#requestBytes -= exchange.bytes
       if (exchange.answer !== undefined) this.#answerBytes -= answerBytes(exchange.answer)
       writeReply(exchange, this.#host.backend.engine, this.#host.text, out)
-      if (exchange.request.kind === 'session' && exchange.request.verb === 'watch')
-        this.#watch(exchange.form, out)
+      const { form, request } = exchange
+      const watches = request.kind === 'session' && request.verb === 'watch'
+      if (watches && form.dialect !== 'resp') this.#watch(form, out)
       left++
     }
     if (unsent + out.length < unsentBytesMax) this.#events?.writeTo(out)
@@ -280,7 +325,7 @@ export class ClientConnection {
   }
 
   /** From now on events are told, in the form of the last `watch`. */
-  #watch(form: Form, out: ByteWriter): void {
+  #watch(form: LineForm, out: ByteWriter): void {
     this.#events?.writeTo(out)
     this.#events?.stop()
     const stop = this.#host.backend.watch(event => {
@@ -302,7 +347,7 @@ export class ClientConnection {
       return
     }
     const mayRead = this.#mayRead()
-    const hasUnread = this.#lines.hasUnread
+    const { hasUnread } = this.#messages
     if (mayRead && (hasUnread || this.#input === 'ended')) this.#host.schedule(this)
     this.#setPaused(!mayRead || hasUnread)
   }
@@ -316,7 +361,7 @@ export class ClientConnection {
 
   #finishInput(): void {
     this.#input = 'finished'
-    this.#lines = new LineSplitter(this.#host.lineBytesMax)
+    this.#messages = new MessageReader(this.#host.lineBytesMax)
   }
 
   /** Ends our side. What the client still sends is read and dropped until it ends its own. */

@@ -5,10 +5,16 @@ import type { Engine } from '../protocol/commands.js'
 import type { ControlMessage, JsonId } from '../protocol/json.js'
 import { jsonControlReply, jsonDone, jsonFailure, jsonHelp, jsonReply } from '../protocol/json-reply.js'
 import type { Failure, Response } from '../protocol/request.js'
+import type { RespReply } from '../protocol/resp/reply.js'
+import type { RespForm, RespStep } from '../protocol/resp/session.js'
+import { replyBytes, writeReply as writeRespReply } from '../protocol/resp/writer.js'
 import type { TextDialect } from '../protocol/text-dialect.js'
 
-/** How a request was said, and therefore how it is to be answered. */
-export type Form = { readonly dialect: 'text' } | { readonly dialect: 'json'; readonly id: JsonId }
+/** How a line was said, and therefore how it is to be answered. */
+export type LineForm = { readonly dialect: 'text' } | { readonly dialect: 'json'; readonly id: JsonId }
+
+/** The same of any request. */
+export type Form = LineForm | RespForm
 
 /** The answer to a message between nodes. */
 export interface ControlReply {
@@ -16,18 +22,27 @@ export interface ControlReply {
   readonly reply: Record<string, unknown>
 }
 
+/** The reply that a request of the Redis protocol came to. */
+export interface RespAnswer {
+  readonly kind: 'resp'
+  readonly reply: RespReply
+}
+
+/** What answers a request. */
+export type Answer = Response | ControlReply | RespAnswer
+
 /**
- * One line of a client and what becomes of it, from the moment it was read until its reply is written. Replies
- * in text follow the order of the lines; in JSON one may overtake another, and names its request by `id`.
+ * One message of a client and what becomes of it, from the moment it was read until its reply is written. Replies
+ * follow the order of the messages; only in JSON one may overtake another, and names its request by `id`.
  */
 export interface Exchange {
   readonly form: Form
   /** A failure where the line was no request, or one that is refused before anybody else sees it. */
-  readonly request: Command | ControlMessage | Failure
-  /** Length of its line. */
+  readonly request: Command | ControlMessage | RespStep | Failure
+  /** Length of its line, or of its words. */
   readonly bytes: number
-  /** Undefined until it is there, and always for what the connection answers by itself. */
-  answer: Response | ControlReply | undefined
+  /** Undefined until it is there, and always for lines that the connection answers by itself. */
+  answer: Answer | undefined
   /** Says that the answer is no longer wanted; set while the request is under way. */
   abandon: (() => void) | undefined
 }
@@ -39,6 +54,10 @@ export function writeReply(
   text: TextDialect,
   out: ByteWriter,
 ): void {
+  if (form.dialect === 'resp') {
+    if (answer?.kind === 'resp' && !form.isSilent) writeRespReply(answer.reply, form.version, out)
+    return
+  }
   const id = form.dialect === 'json' ? form.id : undefined
   const isText = form.dialect === 'text'
   if (request.kind === 'error') {
@@ -50,17 +69,22 @@ export function writeReply(
   } else if (request.kind === 'control') {
     if (answer?.kind === 'control') out.text(jsonControlReply(id, answer.reply))
     else if (answer?.kind === 'error') out.text(jsonFailure(id, answer))
-  } else if (answer !== undefined && answer.kind !== 'control') {
+  } else if (request.kind !== 'resp' && answer !== undefined && isResponse(answer)) {
     if (isText) text.writeReply(request, answer, out)
     else out.text(jsonReply(id, request, answer))
   }
 }
 
 /** About how much memory an answer holds. */
-export function answerBytes(answer: Response | ControlReply): number {
+export function answerBytes(answer: Answer): number {
   if (answer.kind === 'value') return answer.value.length
+  if (answer.kind === 'resp') return replyBytes(answer.reply)
   if (answer.kind !== 'keys') return 0
   let bytes = 0
   for (const key of answer.keys) bytes += key.length
   return bytes
+}
+
+function isResponse(answer: Answer): answer is Response {
+  return answer.kind !== 'control' && answer.kind !== 'resp'
 }

@@ -29,9 +29,12 @@ export const requestBytesMax = 1024 * 1024
 /** Bytes of replies that the client has not taken; beyond this neither lines nor answers are worked on. */
 export const unsentBytesMax = 1024 * 1024
 
-/** What one connection does in one turn of the loop before the others have theirs: lines, and bytes of them. */
-export const linesPerTurn = 1024
-export const lineBytesPerTurn = 256 * 1024
+/** What one connection does in one turn of the loop before the others have theirs: messages, and bytes of them. */
+export const messagesPerTurn = 1024
+export const messageBytesPerTurn = 256 * 1024
+
+/** How long a connection that is refused has time for its first byte, whose dialect it is then told so in. */
+export const firstByteMs = 100
 
 /**
  * How long a connection that we end is still read from (what comes is dropped). Closing a socket with unread input

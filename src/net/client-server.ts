@@ -4,13 +4,22 @@
  * client-backend.ts.
  */
 import { createServer, type Server, type Socket } from 'node:net'
+import { formatAddress } from '../protocol/address.js'
 import { ByteWriter } from '../protocol/byte-writer.js'
 import { errorText } from '../protocol/errors.js'
 import { lineBytesMaxDefault } from '../protocol/lines.js'
+import type { ClientFacts, RespHost } from '../protocol/resp/conversation.js'
 import { quorateText, type TextDialect } from '../protocol/text-dialect.js'
 import type { Backend } from './client-backend.js'
 import { ClientConnection, type ConnectionHost } from './client-connection.js'
-import { connectionsMaxDefault, keepAliveMs, lingerMs, refusedConnectionsMax } from './client-limits.js'
+import { respHost } from './client-facts.js'
+import {
+  connectionsMaxDefault,
+  firstByteMs,
+  keepAliveMs,
+  lingerMs,
+  refusedConnectionsMax,
+} from './client-limits.js'
 import { listen } from './listen.js'
 
 export interface ClientServerOptions {
@@ -22,7 +31,11 @@ export interface ClientServerOptions {
   readonly connectionsMax?: number | undefined
   /** How lines that are no JSON are read and answered; as `quorate` does unless it is said. */
   readonly text?: TextDialect | undefined
-  /** A line that every connection is greeted with. */
+  /** Where clients reach this node, in full form, if it is not where it listens. */
+  readonly address?: string | undefined
+  /** The version of the program, for those who ask. */
+  readonly version?: string | undefined
+  /** A line that every connection is greeted with; the Redis protocol has none, and its clients fall over it. */
   readonly banner?: string | undefined
   /** Told of errors of the listening socket after it began to listen; connections are still served. */
   readonly onError?: ((error: Error) => void) | undefined
@@ -44,7 +57,7 @@ export interface ClientServer {
   readonly port: number
   stats(): ClientServerStats
   /**
-   * Takes no more connections and reads no more lines; answers what was read, for at most `deadlineMs`, and ends
+   * Takes no more connections and reads no more requests; answers what was read, for at most `deadlineMs`, and ends
    * all connections. Settles when the last one is gone.
    */
   close(deadlineMs: number): Promise<void>
@@ -60,17 +73,23 @@ export async function listenForClients(
   return port
 }
 
+/** What a request of the Redis protocol begins with. */
+const asterisk = 0x2a
+
 class ClientPort implements ClientServer, ConnectionHost {
   readonly backend: Backend
   readonly lineBytesMax: number
   readonly text: TextDialect
   readonly writer = new ByteWriter()
+  readonly resp: RespHost
   readonly #options: ClientServerOptions
   readonly #connectionsMax: number
   readonly #server: Server
   readonly #connections = new Set<ClientConnection>()
   readonly #refused = new Set<Socket>()
   #port = 0
+  #connectionsTaken = 0
+  #requestsTaken = 0
   #onEmpty: () => void = () => {}
   /** Connections that asked for a turn. */
   #due = new Set<ClientConnection>()
@@ -81,6 +100,20 @@ class ClientPort implements ClientServer, ConnectionHost {
     this.lineBytesMax = options.lineBytesMax ?? lineBytesMaxDefault
     this.text = options.text ?? quorateText
     this.#connectionsMax = options.connectionsMax ?? connectionsMaxDefault
+    this.resp = respHost({
+      engine: backend.engine,
+      address: () => options.address ?? formatAddress({ host: this.host, port: this.port }),
+      version: options.version ?? 'unknown',
+      port: () => this.port,
+      wordBytesMax: this.lineBytesMax,
+      connectionsMax: this.#connectionsMax,
+      counts: () => ({
+        connections: this.#connections.size,
+        connectionsReceived: this.#connectionsTaken,
+        commandsProcessed: this.#requestsTaken,
+      }),
+      clients: () => this.#respClients(),
+    })
     // Half-open, because a client that has said everything still wants its answers.
     const settings = {
       allowHalfOpen: true,
@@ -142,6 +175,14 @@ class ClientPort implements ClientServer, ConnectionHost {
     if (this.#connections.size === 0) this.#onEmpty()
   }
 
+  noteRequest(): void {
+    this.#requestsTaken++
+  }
+
+  #respClients(): ClientFacts[] {
+    return [...this.#connections].flatMap(({ facts }) => (facts === undefined ? [] : [facts]))
+  }
+
   /** Gives each connection that asked for it one turn; what they ask for meanwhile comes in a later one. */
   #takeTurns(): void {
     const due = this.#due
@@ -155,7 +196,7 @@ class ClientPort implements ClientServer, ConnectionHost {
       return
     }
     if (this.#options.banner !== undefined) socket.write(`${this.#options.banner}\n`)
-    this.#connections.add(new ClientConnection(socket, this))
+    this.#connections.add(new ClientConnection(socket, this, ++this.#connectionsTaken))
   }
 
   /** Says why, and closes. What the client sent is read and dropped, so that it gets to read this. */
@@ -167,11 +208,20 @@ class ClientPort implements ClientServer, ConnectionHost {
     }
     this.#refused.add(socket)
     const deadline = setTimeout(() => socket.destroy(), lingerMs)
+    const say = (isRedis: boolean): void => {
+      clearTimeout(silence)
+      if (socket.writableEnded) return
+      const text = errorText('TOO_MANY_CONNECTIONS', { limit: this.#connectionsMax })
+      socket.end(isRedis ? `-ERR ${text}\r\n` : `ERROR: ${text}\n`)
+    }
+    // In the dialect of its first byte, which a program sends at once; a person may wait to be greeted.
+    const silence = setTimeout(() => say(false), firstByteMs)
+    socket.once('data', (chunk: Buffer) => say(chunk[0] === asterisk))
     socket.on('close', () => {
+      clearTimeout(silence)
       clearTimeout(deadline)
       this.#refused.delete(socket)
     })
     socket.resume()
-    socket.end(`ERROR: ${errorText('TOO_MANY_CONNECTIONS', { limit: this.#connectionsMax })}\n`)
   }
 }

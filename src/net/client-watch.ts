@@ -6,17 +6,17 @@ import type { ByteWriter } from '../protocol/byte-writer.js'
 import { jsonEvent, jsonMissedEvents } from '../protocol/json-reply.js'
 import type { ClusterEvent } from '../protocol/request.js'
 import { eventText, missedEventsText } from '../protocol/text-reply.js'
-import type { Form } from './client-exchange.js'
+import type { LineForm } from './client-exchange.js'
 
 /** The events that wait for one connection. */
 export class EventQueue {
-  readonly #form: Form
+  readonly #form: LineForm
   readonly #stop: () => void
   #lines = ''
   #missed = 0
 
   /** Events are told in this form; `stop` ends the watching. */
-  constructor(form: Form, stop: () => void) {
+  constructor(form: LineForm, stop: () => void) {
     this.#form = form
     this.#stop = stop
   }

@@ -7,7 +7,7 @@ import type { ClusterId, Member } from '../base/ids.js'
 import { type Failure, failure } from '../protocol/request.js'
 import { readMember } from './control.js'
 import { type Ask, meet, whyNoAnswer } from './conversation.js'
-import { type Likeness, whyUnlike } from './warehouse.js'
+import { type Likeness, whyUnlike } from './likeness.js'
 
 /** The cluster as an adopting member knows it. */
 export interface Adopter {

@@ -3,8 +3,16 @@ import { connect } from 'node:net'
 
 /** What a node said to `status`. */
 export type StatusAnswer =
-  /** `leader` as the node shows it; undefined for `Leader: none`. */
-  | { readonly kind: 'status'; readonly leader: string | undefined; readonly text: string }
+  /**
+   * `leader` as the node shows it; undefined for `Leader: none`. It serves where there is a leader, or none is
+   * needed and the node belongs to a ring.
+   */
+  | {
+      readonly kind: 'status'
+      readonly leader: string | undefined
+      readonly serves: boolean
+      readonly text: string
+    }
   /** It lives, and cannot tell: the `ERROR:` line. */
   | { readonly kind: 'error'; readonly text: string }
   /** Nobody listens, nobody answers in time, or whoever answers is not Quorate. */
@@ -47,7 +55,9 @@ function readStatus(received: string): StatusAnswer | undefined {
   const status = /^Cluster Status:\r?\nLeader: (.+)\r?\n(?:.*\r?\n)*?Sync Status: .*\r?\n/m.exec(received)
   if (status !== null) {
     const [text, shown = 'none'] = status
-    return { kind: 'status', leader: shown.startsWith('none') ? undefined : shown, text }
+    const leader = shown.startsWith('none') ? undefined : shown
+    const isInRing = shown === 'none (leaderless)' && !text.includes('\nActive Nodes: []')
+    return { kind: 'status', leader, serves: leader !== undefined || isInRing, text }
   }
   const error = /^ERROR: .*(?=\r?\n)/m.exec(received)
   return error === null ? undefined : { kind: 'error', text: error[0] }

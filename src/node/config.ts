@@ -2,10 +2,12 @@
  * The configuration of a node: read once, checked whole, then passed as a value. The table of settings is in
  * flags.ts, how they are read from flags, environment and file in settings.ts; here is what they mean together.
  */
-import { readdirSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { formatAddress, parseAddress } from '../protocol/address.js'
+import type { Engine } from '../protocol/commands.js'
 import { flags, helpText, peerPortOffset } from './flags.js'
+import { readIdentity } from './identity.js'
 import {
   readSettings,
   SettingError,
@@ -19,11 +21,13 @@ import { programVersion } from './version.js'
 
 /** Everything that a node is told at its start. Addresses are in full `host:port` form. */
 export interface NodeConfig {
-  readonly engine: 'raft'
+  readonly engine: Engine
   /** Which words the client port speaks, and what may be a key. */
   readonly preset: PresetName
-  /** How many copies of each key the cluster is to keep, where that was said. Every member says the same. */
+  /** How many copies of each key the cluster is to have; undefined where nobody said so. Every member says the same. */
   readonly replicationFactor: number | undefined
+  /** Whether dead members are left out of the ring. */
+  readonly evict: boolean
   /** What both ports listen on: a host name or an IP address, without brackets. */
   readonly listenHost: string
   readonly port: number
@@ -83,7 +87,12 @@ export interface ConfigSources extends SettingSources {
    * however the cluster has changed since. Left out: whether the directory is missing or empty.
    */
   readonly isFirstStart?: (dataDirectory: string) => boolean
+  /** The engine that a data directory was begun with, if it was. Left out: it is looked up there. */
+  readonly engineOf?: (dataDirectory: string) => Engine | undefined
 }
+
+/** How many copies of each key a ring has unless it is founded with another number. */
+export const copiesDefault = 3
 
 /** An election timeout has to forgive the loss of a heartbeat or two. */
 const heartbeatsPerElectionTimeout = 3
@@ -103,8 +112,9 @@ export function readConfig(sources: ConfigSources, program: Program = quoratePro
   const settings = program.read(sources)
   if (settings.version === true) return { kind: 'print', text: programVersion() }
   refuseWhatIsNotThere(settings, program.name)
-  const config = configOf(settings, program.name)
+  const config = configOf(settings, program.name, sources.engineOf ?? keptEngine)
   refuseConflicts(config)
+  refuseOtherEngines(config)
   if ((sources.isFirstStart ?? isMissingOrEmpty)(config.dataDirectory)) refuseFoundingConflicts(config)
   return { kind: 'run', config }
 }
@@ -116,7 +126,11 @@ const quorateProgram: Program = {
   read: sources => readSettings(flags, sources),
 }
 
-function configOf(settings: Settings, preset: PresetName): NodeConfig {
+function configOf(
+  settings: Settings,
+  preset: PresetName,
+  engineOf: (directory: string) => Engine | undefined,
+): NodeConfig {
   const peerPort = settings['peer-port'] ?? settings.port + peerPortOffset
   if (peerPort > 65535) {
     refuse(
@@ -126,16 +140,18 @@ function configOf(settings: Settings, preset: PresetName): NodeConfig {
     )
   }
   const advertised = advertisedAddress(settings)
+  const dataDirectory = resolve(settings['data-dir'] ?? `data/${settings.port}`)
   return {
-    engine: 'raft',
+    engine: settings.engine ?? engineOf(dataDirectory) ?? 'raft',
     preset,
     replicationFactor: settings['replication-factor'],
+    evict: settings.evict === true,
     listenHost: settings.host,
     port: settings.port,
     peerPort,
     address: formatAddress(advertised),
     peerAddress: formatAddress({ host: advertised.host, port: peerPort }),
-    dataDirectory: resolve(settings['data-dir'] ?? `data/${settings.port}`),
+    dataDirectory,
     join: settings.join ?? [],
     cluster: settings.cluster ?? [],
     forceNewCluster: settings['force-new-cluster'] === true,
@@ -177,22 +193,27 @@ export function isEveryAddress(host: string): boolean {
 }
 
 function refuseWhatIsNotThere(settings: Settings, preset: PresetName): void {
-  if (preset === 'warehouse' && settings.engine === 'ring') {
-    const advice = 'Start it with --engine raft: every instance then keeps a copy of everything.'
-    refuse('not-available', '--engine', `--engine ring is not available in this version. ${advice}`)
-  }
-  const wanted =
-    settings.engine === 'ring'
-      ? '--engine ring'
-      : settings['replication-factor'] !== undefined && preset === 'quorate'
-        ? '--replication-factor'
-        : settings.evict === true
-          ? '--evict'
-          : undefined
-  if (wanted === undefined) return
-  const [setting = wanted] = wanted.split(' ')
-  const why = wanted === '--engine ring' ? 'is' : 'belongs to the ring engine, which is'
-  refuse('not-available', setting, `${wanted} ${why} not available in this version.`)
+  if (preset !== 'warehouse' || settings.engine !== 'ring') return
+  const advice = 'Start it with --engine raft: every instance then keeps a copy of everything.'
+  refuse('not-available', '--engine', `--engine ring is not available in this version. ${advice}`)
+}
+
+/** What only the other engine has. */
+function refuseOtherEngines(config: NodeConfig): void {
+  const { engine, preset, replicationFactor, evict, reads, forceNewCluster } = config
+  // A warehouse warns of fewer instances than that, whichever engine it runs.
+  const isWarehouse = preset === 'warehouse'
+  const isRing = engine === 'ring'
+  const wrong: readonly (readonly [isGiven: boolean, setting: string])[] = [
+    [!isRing && !isWarehouse && replicationFactor !== undefined, '--replication-factor'],
+    [!isRing && evict, '--evict'],
+    [isRing && reads === 'lease', '--reads'],
+    [isRing && forceNewCluster, '--force-new-cluster'],
+  ]
+  const [, setting] = wrong.find(([isGiven]) => isGiven) ?? []
+  if (setting === undefined) return
+  const other = isRing ? 'raft' : 'ring'
+  refuse('conflict', setting, `${setting} belongs to the ${other} engine, and this node runs ${engine}.`)
 }
 
 function refuseConflicts(config: NodeConfig): void {
@@ -236,6 +257,17 @@ function refuseFoundingConflicts({ join, cluster, address }: NodeConfig): void {
   }
   if (join.includes(address)) {
     refuse('conflict', '--join', `--join ${address} is this node itself: name a member of the cluster.`)
+  }
+}
+
+/** The engine that the identity in a data directory names; whoever opens the directory checks the file itself. */
+function keptEngine(directory: string): Engine | undefined {
+  try {
+    const kept: unknown = JSON.parse(readFileSync(join(directory, 'identity.json'), 'utf8'))
+    const value = typeof kept === 'object' && kept !== null && 'value' in kept ? kept.value : undefined
+    return readIdentity(value)?.engine
+  } catch {
+    return undefined
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { validate } from 'uuid'
 import { type ClusterId, clusterId, type Member, nodeId } from '../base/ids.js'
+import type { Engine } from '../protocol/commands.js'
 import type { PresetName } from './config.js'
 
 /** Where a node stands, as it tells others. */
@@ -20,6 +21,7 @@ export type ToldStanding =
 /** The answer to `hello`. */
 export interface Introduction {
   readonly protocol: number
+  readonly engine: Engine
   readonly member: Member
   readonly standing: ToldStanding
   readonly cluster: ClusterId | undefined
@@ -42,11 +44,13 @@ export function plainIntroduction(introduction: Introduction): Record<string, un
 
 /** Reads an answer to `hello`; undefined if it is none. */
 export function readIntroduction(plain: Readonly<Record<string, unknown>>): Introduction | undefined {
-  const { protocol, standing, cluster, nodes, knownAs, preset, replicationFactor } = plain
+  const { protocol, engine = 'raft', preset, replicationFactor, standing, cluster, nodes, knownAs } = plain
   const member = readMember(plain)
   if (typeof protocol !== 'number' || member === undefined || !isStanding(standing)) return undefined
+  if (engine !== 'raft' && engine !== 'ring') return undefined
   return {
     protocol,
+    engine,
     member,
     standing,
     cluster: readClusterId(cluster),

@@ -49,7 +49,7 @@ export const flags = {
   engine: {
     is: choice(['raft', 'ring']),
     value: 'raft|ring',
-    default: 'raft',
+    defaultShown: 'raft, or what the data directory says',
     reason: 'Most people expect to read what was written.',
     summary: 'Chosen when the cluster is created: raft keeps copies equal, ring stays writable',
   },
@@ -76,9 +76,9 @@ export const flags = {
   'replication-factor': {
     is: count(1, 100),
     value: '<n>',
-    defaultShown: 'raft: every node, ring: 3',
+    defaultShown: 'ring: 3, or what the ring that is joined has',
     reason: 'Three copies outlive the loss of one and still agree.',
-    summary: 'Copies of each key (ring)',
+    summary: 'Set when the ring is created: copies of each key. With raft every node has one',
   },
   'election-timeout': {
     is: duration('ms', 50, 600_000),
@@ -117,7 +117,7 @@ export const flags = {
     is: onOff,
     isSwitch: true,
     reason: 'A member that is silent usually comes back.',
-    summary: 'Dead members leave the ring (ring)',
+    summary: 'Ring: the others take over the share of a dead member until it is back',
   },
   reads: {
     is: choice(['linearizable', 'lease']),

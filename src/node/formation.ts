@@ -10,12 +10,13 @@
 import type { ClusterId, Member } from '../base/ids.js'
 import { readMember } from './control.js'
 import { type Ask, type Met, meet } from './conversation.js'
-import { type Likeness, whyUnlike } from './warehouse.js'
+import { type Likeness, whyNotTogether } from './likeness.js'
 
 /** What a forming node does in its own place. */
 export interface FormationHost {
   readonly self: Member
   readonly nodes: readonly string[]
+  /** What the others must have in common with it. */
   readonly likeness: Likeness
   readonly ask: Ask
   /** False once the node stands elsewhere (it promised itself, or it stops). */
@@ -72,8 +73,8 @@ async function gatherPromises(host: FormationHost, others: readonly string[]): P
 function whyNever(host: FormationHost, address: string, met: Met): string | undefined {
   if (met.kind === 'unreachable') return undefined
   const { standing, cluster, knownAs } = met.introduction
-  const mismatch = whyUnlike(met.introduction, host.likeness)
-  if (mismatch !== undefined) return `This node does not fit to ${address}: ${mismatch}`
+  const unlike = whyNotTogether(host.likeness, address, met.introduction)
+  if (unlike !== undefined) return unlike
   const isOurs = standing === 'promised' && (!leads(host) || cluster === host.clusterBegun())
   if (standing === 'forming' || standing === 'joining' || standing === 'pristine' || isOurs) return undefined
   const me = host.self.address

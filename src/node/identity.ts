@@ -5,6 +5,7 @@
  */
 import { v4 as uuid, validate } from 'uuid'
 import { type ClusterId, clusterId, type NodeId, nodeId } from '../base/ids.js'
+import type { Engine } from '../protocol/commands.js'
 import type { PresetName } from './config.js'
 
 /** Where a node stands between its first start and its removal. */
@@ -23,6 +24,8 @@ export type Standing =
 
 export interface Identity {
   readonly node: NodeId
+  /** What it runs, from its first start to its end. */
+  readonly engine: Engine
   readonly standing: Standing
 }
 
@@ -60,16 +63,19 @@ export function readIdentity(plain: unknown): KeptIdentity | undefined {
   const {
     format,
     node,
+    engine = 'raft',
     standing,
     preset: program,
     replicationFactor: factor,
   } = plain as Record<string, unknown>
   if (format !== 1 || typeof node !== 'string' || !validate(node)) return undefined
+  // The first identities did not say, because there was one engine.
+  if (engine !== 'raft' && engine !== 'ring') return undefined
   if (typeof standing !== 'object' || standing === null) return undefined
   const read = readStanding(standing as Record<string, unknown>)
   const replicationFactor = typeof factor === 'number' ? factor : undefined
   const preset = program === 'warehouse' ? program : 'quorate'
-  return read && { node: nodeId(node), standing: read, preset, replicationFactor }
+  return read && { node: nodeId(node), engine, standing: read, preset, replicationFactor }
 }
 
 function readStanding({ kind, nodes, cluster }: Record<string, unknown>): Standing | undefined {

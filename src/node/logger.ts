@@ -76,6 +76,14 @@ function describe(event: ClusterEvent): Description {
       return info(`Node ${displayAddress(event.address)} added.`)
     case 'member-removed':
       return info(`Node ${displayAddress(event.address)} removed.`)
+    case 'member-joining':
+      return info(`Node ${displayAddress(event.address)} is joining.`)
+    case 'member-leaving':
+      return info(`Node ${displayAddress(event.address)} is leaving.`)
+    case 'member-evicted':
+      return warn(`Node ${displayAddress(event.address)} was evicted: the others take over its share.`)
+    case 'crowded':
+      return warn(`Key ${event.key} has ${event.versions} versions: somebody should reconcile them.`)
     case 'out-of-sync':
       return warn(`Node ${displayAddress(event.address)} out of sync.`)
     case 'in-sync':

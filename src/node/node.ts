@@ -7,6 +7,8 @@ import type { ClusterId, Member, NodeId } from '../base/ids.js'
 import type { AdminRequest, Backend } from '../net/client-backend.js'
 import { type ClientServer, listenForClients } from '../net/client-server.js'
 import { type PeerHello, peerProtocolVersion } from '../net/transport.js'
+import type { DataRequest } from '../protocol/command.js'
+import type { Engine } from '../protocol/commands.js'
 import { errorText } from '../protocol/errors.js'
 import {
   type ClusterEvent,
@@ -17,14 +19,16 @@ import {
   type Response,
 } from '../protocol/request.js'
 import { type Adopter, adopt, joinCluster } from './admission.js'
-import type { NodeConfig } from './config.js'
+import { copiesDefault, type NodeConfig } from './config.js'
 import { plainIntroduction, readClusterId, type ToldStanding } from './control.js'
-import type { Ask } from './conversation.js'
+import { type Ask, whyNoAnswer } from './conversation.js'
 import { formCluster } from './formation.js'
-import type { ConsensusHost, HostEvents } from './host.js'
+import type { Host, HostEvents } from './host.js'
 import { type Identity, type KeptIdentity, newClusterId, newNodeId, type Standing } from './identity.js'
+import { whyUnlike } from './likeness.js'
 import { type Logger, logClusterEvent } from './logger.js'
-import { type Preset, presetOf, whyUnlike } from './warehouse.js'
+import { programVersion } from './version.js'
+import { type Preset, presetOf } from './warehouse.js'
 
 /** The world of a node; real-world.ts gives the real one. */
 export interface NodeWorld {
@@ -35,9 +39,9 @@ export interface NodeWorld {
   /** Keeps the identity, durably, before it returns. */
   storeIdentity(identity: KeptIdentity): void
   /** Opens what belongs to an identity and begins to run. */
-  openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<ConsensusHost>
-  /** Writes the first entry of a new cluster of these members, in the place of whatever was there. */
-  writeFoundation(self: NodeId, members: readonly Member[]): Promise<void>
+  openHost(self: Member, cluster: ClusterId, events: HostEvents): Promise<Host>
+  /** Writes what a new cluster of these members begins with, in the place of whatever was there. */
+  writeFoundation(self: Member, members: readonly Member[]): Promise<void>
   /** Appends, beside all safety, an entry to the node's log that makes it the only member of its cluster. */
   writeLoneConfiguration(self: Member): Promise<void>
   /** Removes what belongs to other identities than this one. */
@@ -55,16 +59,18 @@ export interface Ending {
 const pauseMs = 200
 /** How long requests under way may take to finish when the node stops. */
 const drainMs = 2000
+/** Joining may take that many request timeouts: a share of all the data takes its time to copy. */
+const joinTimeouts = 60
 
 export class QuorateNode implements Backend {
-  readonly engine = 'raft'
+  readonly engine: Engine
   readonly #config: NodeConfig
   readonly #preset: Preset
   readonly #world: NodeWorld
   readonly #watchers = new Set<(event: ClusterEvent) => void>()
   readonly #onEnd: (ending: Ending) => void
   #identity: Identity
-  #host: ConsensusHost | undefined
+  #host: Host | undefined
   #server: ClientServer | undefined
   /** The cluster that knows this address under another identity, once it has called. */
   #mistakenBy: ClusterId | undefined
@@ -74,13 +80,15 @@ export class QuorateNode implements Backend {
 
   private constructor(config: NodeConfig, world: NodeWorld, onEnd: (ending: Ending) => void) {
     this.#config = config
+    this.engine = config.engine
     this.#preset = presetOf(config)
     this.#world = world
     this.#onEnd = onEnd
     const kept = world.loadIdentity()
-    this.#identity = kept ?? this.#firstIdentity()
+    if (kept !== undefined && kept.engine !== config.engine) throw new Error(otherEngine(config, kept))
+    this.#identity = kept ?? { ...this.#firstIdentity(), engine: config.engine }
     // Only once: a node starts on a full disk, too, where it can still read.
-    if (kept === undefined) this.#stand(this.#identity)
+    if (kept === undefined) this.#stand(this.#identity.standing)
     else {
       const mismatch = whyUnlike(kept, config)
       if (mismatch !== undefined) throw new Error(`this node does not fit to its data directory: ${mismatch}`)
@@ -123,7 +131,7 @@ export class QuorateNode implements Backend {
     if (this.#host !== undefined && refusal === undefined) return this.#host.request(request, done)
     // Whoever waits to belong to a cluster can at least say so.
     const isWaiting = request.op === 'status' && (refusal === undefined || refusal === notYet)
-    done(isWaiting ? { kind: 'status', status: statusAlone } : (refusal ?? notYet))
+    done(isWaiting ? { kind: 'status', status: statusAlone(this.#config) } : (refusal ?? notYet))
     return nothing
   }
 
@@ -143,6 +151,8 @@ export class QuorateNode implements Backend {
     if (refusal !== undefined) done(refusal)
     else if (op === 'add-node') void this.#addNode(address).then(done, error => this.#fail(error))
     else if (op === 'remove-node') this.submit({ op: 'remove-member', address }, done)
+    else if (op === 'leave') this.submit({ op: 'leave' }, done)
+    else if (op === 'join') void this.#joinRing(address).then(done, error => this.#fail(error))
     else this.submit({ op: 'transfer-leader', address }, done)
     return nothing
   }
@@ -177,7 +187,7 @@ export class QuorateNode implements Backend {
   }
 
   /** Where a node stands that starts on an empty data directory. */
-  #firstIdentity(): Identity {
+  #firstIdentity(): Pick<Identity, 'node' | 'standing'> {
     const node = newNodeId()
     const { cluster: nodes, join } = this.#config
     if (nodes.length > 0) return { node, standing: { kind: 'forming', nodes, cluster: undefined } }
@@ -197,16 +207,26 @@ export class QuorateNode implements Backend {
     } else if (this.#config.forceNewCluster) {
       throw new Error('--force-new-cluster needs the data directory of a member of a cluster.')
     }
-    const { listenHost: host, port, lineBytesMax, connectionsMax, banner } = this.#config
+    const { listenHost: host, port, address, lineBytesMax, connectionsMax, banner } = this.#config
+    const version = programVersion()
     try {
       const { text } = this.#preset
-      this.#server = await listenForClients(this, { host, port, lineBytesMax, connectionsMax, banner, text })
+      this.#server = await listenForClients(this, {
+        host,
+        port,
+        address,
+        version,
+        lineBytesMax,
+        connectionsMax,
+        banner,
+        text,
+      })
     } catch (error) {
       this.#host?.seal(failure('STOPPING'))
       await this.#host?.close()
       throw error
     }
-    const { address, peerAddress } = this.#config
+    const { peerAddress } = this.#config
     this.#world.log.info(
       { identity: this.#identity.node, address, peerAddress, standing: standing.kind },
       'ready',
@@ -248,13 +268,13 @@ export class QuorateNode implements Backend {
     const { standing } = this.#identity
     if (standing.kind === 'forming' && standing.cluster !== undefined) return standing.cluster
     const cluster = newClusterId()
-    this.#stand({ node: this.#identity.node, standing: { kind: 'forming', nodes, cluster } })
+    this.#stand({ kind: 'forming', nodes, cluster })
     return cluster
   }
 
   async #found(cluster: ClusterId, members: readonly Member[]): Promise<void> {
-    await this.#world.writeFoundation(this.#identity.node, members)
-    this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
+    await this.#world.writeFoundation(this.#self, members)
+    this.#stand({ kind: 'member', cluster })
     await this.#openHost(cluster)
     this.#world.log.info({ cluster, members: members.map(member => member.address) }, 'cluster formed')
   }
@@ -270,13 +290,14 @@ export class QuorateNode implements Backend {
       'FORCING A NEW CLUSTER of this node alone. Writes that only the lost nodes knew of are gone. Never start ' +
         'nodes of the old cluster again on their old data: empty their data directories and add them.',
     )
-    this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
+    this.#stand({ kind: 'member', cluster })
     await this.#world.writeLoneConfiguration(this.#self)
     await this.#openHost(cluster)
   }
 
-  #stand(identity: Identity): void {
+  #stand(standing: Standing, node: NodeId = this.#identity.node): void {
     const { preset, replicationFactor } = this.#config
+    const identity = { node, engine: this.engine, standing }
     this.#world.storeIdentity({ ...identity, preset, replicationFactor })
     this.#identity = identity
   }
@@ -296,14 +317,14 @@ export class QuorateNode implements Backend {
     logClusterEvent(this.#world.log, event)
     if (event.kind === 'removed' && this.#standing.kind === 'member') {
       const { cluster } = this.#standing
-      this.#stand({ node: this.#identity.node, standing: { kind: 'removed', cluster } })
+      this.#stand({ kind: 'removed', cluster })
     }
     for (const watcher of this.#watchers) watcher(event)
   }
 
   /** A cluster looks for another identity at this address: this node lost its data directory. */
   #onMistaken(caller: PeerHello, expected: NodeId): void {
-    const isAlone = (this.#host?.configuration.members.length ?? 0) <= 1
+    const isAlone = (this.#host?.membership.members.length ?? 0) <= 1
     if (this.#standing.kind !== 'member' || caller.cluster === this.#standing.cluster) return
     if (!isAlone || this.#mistakenBy !== undefined) return
     this.#mistakenBy = caller.cluster
@@ -323,9 +344,10 @@ export class QuorateNode implements Backend {
   #introduce(message: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const standing = this.#standing
     const asker = message['asker']
-    const members = this.#host?.configuration.members ?? []
+    const members = this.#host?.membership.members ?? []
     const introduction = {
       protocol: peerProtocolVersion,
+      engine: this.engine,
       member: this.#self,
       standing: this.#toldStanding(),
       cluster: 'cluster' in standing ? standing.cluster : undefined,
@@ -342,7 +364,7 @@ export class QuorateNode implements Backend {
     if (kind !== 'member') return kind
     const host = this.#host
     if (host === undefined || host.isBlank) return 'promised'
-    return host.configuration.members.length === 1 && host.isPristine ? 'pristine' : 'member'
+    return host.membership.members.length === 1 && host.isPristine ? 'pristine' : 'member'
   }
 
   /** The first of the list asks this node to promise itself to the cluster that is being formed. */
@@ -360,7 +382,7 @@ export class QuorateNode implements Backend {
     if (!isSame || standing.cluster !== undefined) {
       return refuse(this.#unwilling('it is not waiting for that list of nodes.'))
     }
-    this.#stand({ node: this.#identity.node, standing: { kind: 'member', cluster } })
+    this.#stand({ kind: 'member', cluster })
     await this.#openHost(cluster)
     return plainMember(this.#self)
   }
@@ -382,7 +404,7 @@ export class QuorateNode implements Backend {
     host?.seal(failure('LEADER_UNAVAILABLE'))
     this.#host = undefined
     await host?.close()
-    this.#stand({ node: newNodeId(), standing: { kind: 'member', cluster } })
+    this.#stand({ kind: 'member', cluster }, newNodeId())
     this.#world.forgetOthers(this.#identity.node)
     this.#mistakenBy = undefined
     await this.#openHost(cluster)
@@ -403,7 +425,7 @@ export class QuorateNode implements Backend {
       case 'removed':
         return 'it was removed from its cluster. Empty its data directory and start it again.'
       case 'member': {
-        const isAlone = (this.#host?.configuration.members.length ?? 0) <= 1
+        const isAlone = (this.#host?.membership.members.length ?? 0) <= 1
         return isAlone
           ? 'it holds data. Empty its data directory and start it again, or keep it as it is.'
           : 'it belongs to another cluster.'
@@ -433,17 +455,40 @@ export class QuorateNode implements Backend {
     return new Promise(resolve => this.submit({ op: 'add-member', member: adopted }, resolve))
   }
 
+  /** Asks a member of a ring to add this node, and waits until it is a member with its share of the keys. */
+  async #joinRing(address: string): Promise<Response> {
+    const refusal = this.#whyNotAdopted()
+    if (refusal !== undefined) return failure('JOIN_REFUSED', { reason: refusal })
+    const told = await this.#world.ask(address, { op: 'join', address: this.#config.address })
+    if (told.kind !== 'answer') return failure('JOIN_REFUSED', { reason: whyNoAnswer(told) })
+    const { clock } = this.#world
+    const deadlineMs = clock.monotonicMs() + joinTimeouts * this.#config.requestTimeoutMs
+    while (!this.#isStopping && clock.monotonicMs() < deadlineMs) {
+      const response = await this.#ask({ op: 'status' })
+      const members = response.kind === 'status' ? response.status.members : []
+      if (members.some(({ id, role }) => id === this.#identity.node && role === 'up')) return { kind: 'done' }
+      await this.#pause()
+    }
+    return failure('OUTCOME_UNKNOWN')
+  }
+
+  #ask(request: DataRequest): Promise<Response> {
+    return new Promise(resolve => this.submit(request, resolve))
+  }
+
   /** Has a node promise itself to this node's cluster. */
   async #adopt(address: string): Promise<Member | Failure> {
     const standing = this.#standing
     const host = this.#host
     if (standing.kind !== 'member' || host === undefined) return notYet
+    const { engine, preset, replicationFactor } = this.#config
     const adopter: Adopter = {
       ask: this.#world.ask,
       self: this.#self,
       cluster: standing.cluster,
-      members: host.configuration.members,
-      likeness: this.#config,
+      members: host.membership.members,
+      // What a ring was founded with counts, whatever this member of it was started with.
+      likeness: { engine, preset, replicationFactor: host.membership.copies ?? replicationFactor },
     }
     return adopt(adopter, address)
   }
@@ -473,7 +518,21 @@ export class QuorateNode implements Backend {
 }
 
 const notYet = failure('NOT_A_MEMBER')
-const statusAlone: ClusterStatus = { engine: 'raft', leader: undefined, members: [], canLose: 0 }
+
+/** What a node can say that waits to belong to a cluster. */
+function statusAlone({ engine, replicationFactor = copiesDefault }: NodeConfig): ClusterStatus {
+  const alone = { leader: undefined, members: [], canLose: 0 }
+  if (engine === 'raft') return { engine, ...alone }
+  const nothingHeld = { records: 0, hintsMax: 0, moving: undefined, tombstones: 0 }
+  return { engine, ...alone, replicationFactor, ...nothingHeld }
+}
+
+function otherEngine({ dataDirectory, engine }: NodeConfig, kept: Identity): string {
+  return (
+    `The data directory ${dataDirectory} belongs to a node of the ${kept.engine} engine. Start it with ` +
+    `--engine ${kept.engine}, or give the ${engine} engine another --data-dir.`
+  )
+}
 
 function nothing(): void {}
 

@@ -3,22 +3,21 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Clock } from '../base/clock.js'
-import { logIndex, type Member, type NodeId, term } from '../base/ids.js'
+import type { NodeId } from '../base/ids.js'
 import { askControl } from '../net/control-client.js'
 import { openPeerChannel } from '../net/peer-channel.js'
 import { peerLimits } from '../net/peer-limits.js'
-import { encodeConfiguration, firstConfiguration } from '../raft/configuration.js'
-import type { Entry, ReadMode } from '../raft/types.js'
 import type { ConsensusOptions } from '../replica/consensus.js'
-import { entryRecord, stateRecord } from '../replica/saved.js'
+import type { LeaderlessOptions } from '../replica/leaderless.js'
 import type { DataDirectory } from '../storage/data-directory.js'
-import { openJournal } from '../storage/journal.js'
 import { openLmdbTable } from '../storage/lmdb-table.js'
 import { realDisk } from '../storage/real-disk.js'
-import type { NodeConfig } from './config.js'
-import { openConsensusStore } from './consensus-store.js'
-import { ConsensusHost } from './host.js'
+import { copiesDefault, type NodeConfig } from './config.js'
+import { openConsensus } from './consensus-engine.js'
+import { foundConsensus, writeLoneConfiguration } from './consensus-founding.js'
+import { type HostParts, openHost } from './host.js'
 import { plainIdentity, readIdentity } from './identity.js'
+import { foundLeaderless, openLeaderless } from './leaderless-engine.js'
 import type { Logger } from './logger.js'
 import type { NodeWorld } from './node.js'
 
@@ -40,9 +39,10 @@ export const realClock: Clock = {
   },
 }
 
-/** What a replica is told of times and sizes. */
+const ticks = (ms: number): number => Math.max(1, Math.round(ms / tickMs))
+
+/** What a consensus replica is told of times and sizes. */
 export function consensusOptions(config: NodeConfig): ConsensusOptions {
-  const ticks = (ms: number): number => Math.max(1, Math.round(ms / tickMs))
   return {
     tickMs,
     electionTicks: ticks(config.electionTimeoutMs),
@@ -60,6 +60,34 @@ export function consensusOptions(config: NodeConfig): ConsensusOptions {
   }
 }
 
+/** What a leaderless replica is told of times and sizes. */
+export function leaderlessOptions(config: NodeConfig): LeaderlessOptions {
+  const { heartbeatIntervalMs, electionTimeoutMs, requestTimeoutMs } = config
+  return {
+    tickMs,
+    gossipTicks: ticks(heartbeatIntervalMs),
+    silentTicks: ticks(electionTimeoutMs),
+    deadTicks: ticks(config.nodeTimeoutMs),
+    evict: config.evict,
+    // Long enough for a busy machine; a client waits for that once, since what was learnt of a failure is kept.
+    copyTicks: ticks(Math.min(electionTimeoutMs / 2, requestTimeoutMs / 4)),
+    requestTicks: ticks(requestTimeoutMs),
+    repairTicks: ticks(electionTimeoutMs),
+    // A digest of each goes into one message; a node that joins asks for all of its share so many at a time.
+    rangesPerRepair: 512,
+    rowsPerMessage: 500,
+    bytesPerMessage: 512 * 1024,
+    hintsMax: 100_000,
+    requestsMax: 10_000,
+    versionsWarning: 25,
+    versionsMax: 100,
+    valueBytesMax: 4 * 1024 * 1024,
+    recordBytesMax: 16 * 1024 * 1024,
+    pastMax: 20,
+    checkpointBytes: 32 * 1024 * 1024,
+  }
+}
+
 /** The world of a node that keeps its data in `directory`. */
 export function realWorld(config: NodeConfig, directory: DataDirectory, log: Logger): NodeWorld {
   const { path: top, disk: topDisk, identity: file } = directory
@@ -68,6 +96,9 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
     mkdirSync(placeOf(node), { recursive: true })
     topDisk.flushDirectory()
     return realDisk(placeOf(node))
+  }
+  const openFiles = (node: NodeId) => {
+    return { clock: realClock, disk: openDisk(node), table: openLmdbTable(placeOf(node)) }
   }
   return {
     clock: realClock,
@@ -82,10 +113,7 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
     },
     storeIdentity: identity => file.store(plainIdentity(identity)),
     openHost: (self, cluster, events) => {
-      const disk = openDisk(self.id)
-      const table = openLmdbTable(placeOf(self.id))
-      const options = consensusOptions(config)
-      const openTransport: Parameters<typeof ConsensusHost.open>[0]['openTransport'] = (hello, told) =>
+      const openTransport: HostParts<unknown, unknown>['openTransport'] = (hello, told) =>
         openPeerChannel({
           hello,
           host: config.listenHost,
@@ -94,54 +122,30 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
           // A connection on which no heartbeat gets through for as long as that is of no use to the replica.
           limits: { pingMs: config.electionTimeoutMs / peerLimits.pingsUnansweredMax },
         })
-      return ConsensusHost.open(
-        { self, cluster, clock: realClock, disk, table, options, openTransport },
+      const common = { self, cluster, clock: realClock, tickMs, openTransport }
+      const parts = { self, ...openFiles(self.id) }
+      if (config.engine === 'raft') {
+        const options = consensusOptions(config)
+        return openHost(
+          { ...common, openEngine: told => openConsensus({ ...parts, ...told }, options) },
+          events,
+        )
+      }
+      const options = leaderlessOptions(config)
+      return openHost(
+        { ...common, openEngine: told => openLeaderless({ ...parts, ...told }, options) },
         events,
       )
     },
-    writeFoundation: (node, members) => {
-      rmSync(placeOf(node), { recursive: true, force: true })
-      const entry = configurationEntry(1, 1, members, config.reads)
-      return new Promise((resolve, reject) => {
-        const unexpected = { head: () => [], onDiskState: () => {}, onFailure: reject }
-        const journal = openJournal(openDisk(node), { clock: realClock, ...unexpected }, () => {})
-        const records = [stateRecord({ term: entry.term, votedFor: undefined }), entryRecord(entry)]
-        journal.save(records, 'inline', error => {
-          journal.close()
-          if (error === undefined) resolve()
-          else reject(error)
-        })
-      })
+    writeFoundation: (self, members) => {
+      rmSync(placeOf(self.id), { recursive: true, force: true })
+      if (config.engine === 'raft') {
+        return foundConsensus(members, config.reads, { clock: realClock, disk: openDisk(self.id) })
+      }
+      const copies = config.replicationFactor ?? copiesDefault
+      return foundLeaderless({ self, members, copies }, openFiles(self.id), leaderlessOptions(config))
     },
-    writeLoneConfiguration: self => {
-      const disk = openDisk(self.id)
-      const table = openLmdbTable(placeOf(self.id))
-      return new Promise((resolve, reject) => {
-        const unexpected = { onDiskState: () => {}, onFailure: reject }
-        const {
-          store,
-          state,
-          log: raftLog,
-        } = openConsensusStore(disk, table, { clock: realClock, ...unexpected })
-        // A term of its own, so that this entry is not one that a leader of the old cluster could have made.
-        const entryTerm = Math.max(state.term, raftLog.lastTerm) + 1
-        const entry = configurationEntry(
-          raftLog.lastIndex + 1,
-          entryTerm,
-          [self],
-          raftLog.configuration.reads,
-        )
-        const saved = [
-          { kind: 'state', state: { term: entry.term, votedFor: undefined } },
-          { kind: 'entry', entry },
-        ] as const
-        store.save(saved, 'inline', error => {
-          store.close()
-          if (error === undefined) resolve()
-          else reject(error)
-        })
-      })
-    },
+    writeLoneConfiguration: self => writeLoneConfiguration(self, openFiles(self.id)),
     forgetOthers: node => {
       for (const name of readdirSync(top)) {
         const isOther = name.startsWith('node-') && name !== `node-${node}`
@@ -149,15 +153,4 @@ export function realWorld(config: NodeConfig, directory: DataDirectory, log: Log
       }
     },
   }
-}
-
-/** An entry that makes these the members, all of them voters. */
-function configurationEntry(
-  index: number,
-  inTerm: number,
-  members: readonly Member[],
-  reads: ReadMode,
-): Entry {
-  const data = encodeConfiguration(firstConfiguration(members, reads))
-  return { index: logIndex(index), term: term(inTerm), kind: 'configuration', data }
 }

@@ -58,10 +58,10 @@ export type SettingProblem =
   | 'bad-value'
   /** Each fits its row, but not the others. */
   | 'conflict'
+  /** What this version does not have yet. */
+  | 'not-available'
   /** The configuration file could not be read. */
   | 'bad-file'
-  /** It will exist, but does not in this version. */
-  | 'not-available'
 
 /** The settings cannot be used as they are; the message says which, and what to do. */
 export class SettingError extends Error {

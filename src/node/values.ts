@@ -76,6 +76,18 @@ export function count(least: number, most: number): Kind<number> {
   }
 }
 
+/** Whole numbers from `least` to `most`, separated by commas. */
+export function counts(least: number, most: number): Kind<readonly number[]> {
+  return {
+    expects: `a list of whole numbers from ${least} to ${most}, such as 1,16,64`,
+    parse: given => {
+      const read = given.split(',').map(part => wholeNumber(part.trim(), least, most))
+      const known = read.filter(value => value !== undefined)
+      return known.length === read.length ? known : undefined
+    },
+  }
+}
+
 /** A time, in milliseconds when it is read: `1500ms`, `2s`, or a bare number in `unit`. Bounds are in `unit`. */
 export function duration(unit: 'ms' | 's', least: number, most: number): Kind<number> {
   const factors = { ms: 1, s: 1000 }

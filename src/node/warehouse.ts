@@ -3,13 +3,13 @@
  * replication factor belongs to the cluster.
  */
 import { validate, version } from 'uuid'
-import { unreachable } from '../base/assert.js'
 import type { ClusterStatus, Request } from '../protocol/request.js'
 import { type Failure, failure } from '../protocol/request.js'
 import { quorateText, type TextDialect } from '../protocol/text-dialect.js'
 import { type KeyRule, warehouseText } from '../protocol/warehouse.js'
-import type { NodeConfig, PresetName, Program } from './config.js'
+import type { NodeConfig, Program } from './config.js'
 import { flags } from './flags.js'
+import { mapKeys } from './request-keys.js'
 import { readSettings, type SettingTable } from './settings.js'
 
 /** The settings of `warehouse`: those of a node, with the defaults of a document store. */
@@ -19,6 +19,7 @@ const warehouseFlags = {
   engine: {
     ...flags.engine,
     default: 'ring',
+    defaultShown: 'ring',
     reason: 'A warehouse is to be open as long as one instance lives.',
   },
   'replication-factor': {
@@ -43,8 +44,8 @@ export const warehouseProgram: Program = {
 export interface Preset {
   /** The dialect of the client port. */
   readonly text: TextDialect
-  /** The request with its key in the form in which it is kept, or why it is refused; for every dialect. */
-  check<Checked extends Request>(request: Checked): Checked | Failure
+  /** The request with its keys in the form in which they are kept, or why it is refused; for every dialect. */
+  check(request: Request): Request | Failure
   /** What the cluster's state looks like to clients. */
   decorate(status: ClusterStatus): ClusterStatus
 }
@@ -57,10 +58,14 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
   return {
     text: warehouseText(uuid4Rule),
     check: request => {
-      const typed = keyOf(request)
-      if (typed === undefined) return request
-      const key = uuid4Rule(typed)
-      return typeof key === 'string' ? { ...request, key } : key
+      const refusals: Failure[] = []
+      const checked = mapKeys(request, typed => {
+        const key = uuid4Rule(typed)
+        if (typeof key === 'string') return key
+        refusals.push(key)
+        return typed
+      })
+      return refusals[0] ?? checked
     },
     decorate: status => warehouseStatus(status, replicationFactor ?? 1),
   }
@@ -70,28 +75,6 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
 export const uuid4Rule: KeyRule = key =>
   validate(key) && version(key) === 4 ? key.toLowerCase() : failure('KEY_NOT_UUID4')
 
-/** The key that a request names, if it names one. Each new kind of request has to be thought of here. */
-function keyOf(request: Request): string | undefined {
-  switch (request.op) {
-    case 'get':
-    case 'put':
-    case 'update':
-    case 'set':
-    case 'delete':
-    case 'cas':
-      return request.key
-    case 'keys':
-    case 'status':
-    case 'add-member':
-    case 'move-member':
-    case 'remove-member':
-    case 'transfer-leader':
-      return undefined
-    default:
-      return unreachable(request)
-  }
-}
-
 /** Clients are warned of one thing: that there are not enough instances for the copies that were asked for. */
 function warehouseStatus(status: ClusterStatus, replicationFactor: number): ClusterStatus {
   const size = status.members.filter(({ active }) => active).length
@@ -99,21 +82,4 @@ function warehouseStatus(status: ClusterStatus, replicationFactor: number): Clus
   const isSmall = status.members.length > 0 && size < replicationFactor
   const warning = `cluster size (${size}) is smaller than a replication factor (${replicationFactor})!`
   return { ...status, replicationFactor, warnings: isSmall ? [warning] : [] }
-}
-
-/** What nodes of one cluster must have in common, beside the engine. */
-export interface Likeness {
-  readonly preset: PresetName
-  /** Undefined where it was not said. */
-  readonly replicationFactor: number | undefined
-}
-
-/** Why a node does not fit into a cluster, in a sentence to be put after a colon; undefined if it does. */
-export function whyUnlike(cluster: Likeness, node: Likeness): string | undefined {
-  if (cluster.preset !== node.preset) {
-    return `it was started as ${node.preset}, and this cluster is one of ${cluster.preset}.`
-  }
-  const [has, wants] = [cluster.replicationFactor, node.replicationFactor]
-  if (has === wants || has === undefined || wants === undefined) return undefined
-  return `it was started with --replication-factor ${wants}, and this cluster has ${has}.`
 }

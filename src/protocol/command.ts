@@ -7,32 +7,53 @@ import { fullAddress } from './address.js'
 import { type Engine, usage, type Verb } from './commands.js'
 import { checkKey } from './key.js'
 import { type Failure, failure, type Request } from './request.js'
+import type { RingRequest, RingWrite } from './ring-request.js'
 
 /** How many keys one page of `keys` has at most, and unless told otherwise. */
 export const keysPerPageMax = 1000
 
 /** The requests that clients make of the data; members and leadership are changed by an {@link AdminCommand}. */
 export type DataRequest = Extract<Request, { op: DataOperation }>
-type DataOperation = 'get' | 'put' | 'update' | 'set' | 'delete' | 'cas' | 'keys' | 'status'
+type DataOperation =
+  | RingOperation
+  | 'get'
+  | 'put'
+  | 'update'
+  | 'set'
+  | 'delete'
+  | 'cas'
+  | 'keys'
+  | 'redis-write'
+  | 'redis-read'
+  | 'status'
+type RingOperation = Exclude<RingRequest['op'], 'leave'>
 type RequestOf<Operation> = Extract<Request, { op: Operation }>
 
 /** A checked command. `kind` says how it is ordered; what only concerns showing the answer is not in `request`. */
-export type Command = GetCommand | WriteCommand | KeysCommand | StatusCommand | AdminCommand | SessionCommand
+export type Command =
+  | GetCommand
+  | WriteCommand
+  | KeysCommand
+  | PlacementCommand
+  | StatusCommand
+  | AdminCommand
+  | SessionCommand
 
-/** `raw` and `version` say how the value is shown. */
+/** `raw`, `version` and `context` say how the value is shown. */
 export interface GetCommand {
   readonly kind: 'read'
   readonly verb: 'get'
-  readonly request: RequestOf<'get'>
+  readonly request: RequestOf<'get' | 'read-versions'>
   readonly raw: boolean
   readonly version: boolean
+  readonly context: boolean
 }
 
 /** Any change of data. */
 export interface WriteCommand {
   readonly kind: 'write'
   readonly verb: 'put' | 'update' | 'set' | 'delete' | 'cas'
-  readonly request: RequestOf<'put' | 'update' | 'set' | 'delete' | 'cas'>
+  readonly request: RequestOf<'put' | 'update' | 'set' | 'delete' | 'cas' | 'write-version'>
 }
 
 /** One page of keys. */
@@ -42,10 +63,17 @@ export interface KeysCommand {
   readonly request: RequestOf<'keys'>
 }
 
-/** The state of the cluster; `heartbeat` shows less of it, and `nodes` only where things are. */
+/** Where a ring keeps its keys. */
+export interface PlacementCommand {
+  readonly kind: 'read'
+  readonly verb: 'lookup' | 'count'
+  readonly request: RequestOf<'lookup' | 'count'>
+}
+
+/** The state of the cluster; `heartbeat` and `members` show less of it, and `nodes` only where things are. */
 export interface StatusCommand {
   readonly kind: 'read'
-  readonly verb: 'status' | 'heartbeat' | 'nodes'
+  readonly verb: 'status' | 'heartbeat' | 'members' | 'nodes'
   readonly request: RequestOf<'status'>
   readonly verbose: boolean
   /** Of `nodes`: where this key is kept, instead of all nodes. */
@@ -55,8 +83,8 @@ export interface StatusCommand {
 /** A change of members or of the leader. */
 export interface AdminCommand {
   readonly kind: 'admin'
-  readonly verb: 'add-node' | 'remove-node' | 'transfer-leader'
-  /** As it was typed: replies echo this. */
+  readonly verb: 'add-node' | 'remove-node' | 'transfer-leader' | 'join' | 'leave'
+  /** As it was typed: replies echo this. Empty for `leave`, which names nobody. */
   readonly typed: string
   /** The same in full `host:port` form. */
   readonly address: string
@@ -92,10 +120,15 @@ export function emptyArguments(): Arguments {
 /** Makes the command of its arguments; a failure if they do not fit together. */
 export function toCommand(verb: Verb, given: Arguments, engine: Engine): Command | Failure {
   const { key, value, options, identity } = given
+  if (engine === 'ring') {
+    const command = toRingCommand(verb, given)
+    if (command !== undefined) return command
+  }
   switch (verb) {
     case 'get': {
       const request = { op: verb, key, local: options.has('local') } as const
-      return { kind: 'read', verb, request, raw: options.has('raw'), version: options.has('version') }
+      const version = options.has('version')
+      return { kind: 'read', verb, request, raw: options.has('raw'), version, context: false }
     }
     case 'put':
     case 'update':
@@ -112,7 +145,8 @@ export function toCommand(verb: Verb, given: Arguments, engine: Engine): Command
       return { kind: 'read', verb, request: { op: 'status' }, verbose: options.has('verbose') }
     case 'add-node':
     case 'remove-node':
-    case 'transfer-leader': {
+    case 'transfer-leader':
+    case 'join': {
       const address = fullAddress(given.node)
       if (address === undefined) return failure('INVALID_ADDRESS', { address: shortened(given.node) })
       return { kind: 'admin', verb, typed: given.node, address }
@@ -124,17 +158,63 @@ export function toCommand(verb: Verb, given: Arguments, engine: Engine): Command
     case 'help':
     case 'quit':
       return { kind: 'session', verb }
-    case 'join':
     case 'leave':
     case 'lookup':
     case 'members':
     case 'count':
-      // They belong to the other engine, which answers for them before they come here; requests of their own
-      // come with that engine.
-      return failure('UNKNOWN_COMMAND', { command: verb })
+      // Nobody asks consensus for them: both dialects look at the table of commands first.
+      return engineMismatch(verb, engine)
     default:
       return unreachable(verb)
   }
+}
+
+/** The commands that the ring has alone, or takes otherwise; undefined for those that mean the same on both. */
+function toRingCommand(verb: Verb, given: Arguments): Command | undefined {
+  const { key, options } = given
+  switch (verb) {
+    case 'get': {
+      const request = { op: 'read-versions', key, quorum: quorumOf(given) } as const
+      const context = options.has('context')
+      return { kind: 'read', verb, request, raw: options.has('raw'), version: false, context }
+    }
+    case 'put':
+    case 'update':
+    case 'set':
+      return { kind: 'write', verb, request: ringWrite(verb, given, given.value) }
+    case 'delete':
+      return { kind: 'write', verb, request: ringWrite(verb, given, undefined) }
+    case 'lookup':
+      return { kind: 'read', verb, request: { op: verb, key } }
+    case 'count':
+      return { kind: 'read', verb, request: { op: verb } }
+    case 'members':
+      return { kind: 'read', verb, request: { op: 'status' }, verbose: false }
+    case 'leave':
+      return { kind: 'admin', verb, typed: '', address: '' }
+    default:
+      return undefined
+  }
+}
+
+function ringWrite(verb: RingWrite['verb'], given: Arguments, value: Uint8Array | undefined): RingWrite {
+  const { key, options, identity } = given
+  const context = options.get('context')
+  return {
+    op: 'write-version',
+    verb,
+    key,
+    value,
+    quorum: quorumOf(given),
+    context: typeof context === 'string' ? context : undefined,
+    identity,
+  }
+}
+
+/** How many copies the client wants; whether there are so many is for the engine to say. */
+function quorumOf({ options }: Arguments): number | undefined {
+  const quorum = options.get('quorum')
+  return typeof quorum === 'number' ? quorum : undefined
 }
 
 /** What to answer a command, or an option of one, on the engine that has it not. */

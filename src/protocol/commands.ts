@@ -33,6 +33,8 @@ export interface CommandRow {
   readonly words: readonly WordRow[]
   readonly options: Readonly<Record<string, OptionRow>>
   readonly summary: string
+  /** The same for the ring, where that says something else. */
+  readonly ringSummary?: string
   /** Set where a row exists in one dialect only. */
   readonly only?: 'json'
 }
@@ -43,6 +45,18 @@ const ring = ['ring'] as const
 const key = { name: 'key', is: 'key' } as const
 const value = { name: 'value', is: 'value' } as const
 const node = { name: 'node', is: 'node' } as const
+const copies = { name: 'copies', is: 'number' } as const
+const writeQuorum = {
+  takes: copies,
+  engines: ring,
+  summary: 'that many copies have to store it; a majority unless told otherwise',
+} as const
+const context = {
+  takes: { name: 'context', is: 'text' },
+  engines: ring,
+  summary: 'replaces the versions that whoever got this context saw',
+} as const
+const ringWrite = { quorum: writeQuorum, context } as const
 
 /** The table. */
 export const commands = {
@@ -54,6 +68,12 @@ export const commands = {
       version: { engines: raft, summary: 'also shows the version that `cas` needs' },
       raw: { summary: 'announces the length, then gives the bytes as they are' },
       local: { engines: raft, summary: 'reads the copy of this node, which may be stale' },
+      quorum: {
+        takes: copies,
+        engines: ring,
+        summary: 'that many copies have to answer; a majority unless told otherwise',
+      },
+      context: { engines: ring, summary: 'also shows the context that a `put` needs to replace this' },
     },
     summary: 'Reads a value.',
   },
@@ -61,24 +81,25 @@ export const commands = {
     kind: 'write',
     engines: both,
     words: [key, value],
-    options: {},
+    options: ringWrite,
     summary: 'Adds a key that does not exist yet.',
+    ringSummary: 'Adds a version beside those that the context does not cover.',
   },
   update: {
     kind: 'write',
     engines: both,
     words: [key, value],
-    options: {},
+    options: ringWrite,
     summary: 'Changes the value of a key that exists.',
   },
   set: {
     kind: 'write',
     engines: both,
     words: [key, value],
-    options: {},
+    options: ringWrite,
     summary: 'Writes a value, whether the key exists or not.',
   },
-  delete: { kind: 'write', engines: both, words: [key], options: {}, summary: 'Removes a key.' },
+  delete: { kind: 'write', engines: both, words: [key], options: ringWrite, summary: 'Removes a key.' },
   cas: {
     kind: 'write',
     engines: raft,
@@ -88,7 +109,7 @@ export const commands = {
   },
   keys: {
     kind: 'read',
-    engines: both,
+    engines: raft,
     words: [{ name: 'prefix', is: 'text', optional: true }],
     options: {
       after: { takes: { name: 'key', is: 'text' }, summary: 'begins behind that key' },
@@ -103,6 +124,7 @@ export const commands = {
     words: [],
     options: { verbose: { summary: 'adds a line for each member' } },
     summary: 'Shows leader, active nodes and sync status.',
+    ringSummary: 'Shows active nodes and sync status.',
   },
   heartbeat: {
     kind: 'read',
@@ -125,6 +147,7 @@ export const commands = {
     words: [node],
     options: {},
     summary: 'Removes a node, or cancels adding it.',
+    ringSummary: 'Has a node hand its keys over and leave the ring; a dead one is left out.',
   },
   'transfer-leader': {
     kind: 'admin',
@@ -206,6 +229,12 @@ export function usage(verb: Verb, engine: Engine): string {
   return [verb, ...options, ...words].join(' ')
 }
 
+/** What a command does on an engine, in a sentence. */
+export function summaryOf(verb: Verb, engine: Engine): string {
+  const row = commandRow(verb)
+  return engine === 'ring' ? (row.ringSummary ?? row.summary) : row.summary
+}
+
 /** One row of help. */
 export interface HelpRow {
   readonly usage: string
@@ -216,5 +245,5 @@ export interface HelpRow {
 export function helpRows(engine: Engine): readonly HelpRow[] {
   return verbs
     .filter(verb => isFor(engine, verb) && commandRow(verb).only === undefined)
-    .map(verb => ({ usage: usage(verb, engine), summary: commandRow(verb).summary }))
+    .map(verb => ({ usage: usage(verb, engine), summary: summaryOf(verb, engine) }))
 }

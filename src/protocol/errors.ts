@@ -107,6 +107,11 @@ export const errors = {
     definite: true,
     advice: 'See that it runs and that its address is right, then add it again.',
   },
+  JOIN_REFUSED: {
+    text: 'This node did not join: {reason}',
+    definite: true,
+    advice: 'Do what the reason says, then join again.',
+  },
   REMOVE_REFUSED: {
     text: 'Node {node} cannot be removed: {reason}',
     definite: true,
@@ -132,6 +137,37 @@ export const errors = {
     definite: false,
     advice: 'Read before you repeat it; a JSON client that names its writes may simply repeat it.',
   },
+  QUORUM_NOT_MET: {
+    text: 'Quorum not met ({reached} of {quorum}).',
+    definite: false,
+    advice:
+      'A write may be on the copies that were reached, and spreads from there; `--quorum 1` asks for less.',
+  },
+  QUORUM_UNREACHABLE: {
+    text: 'Quorum not met ({reached} of {quorum}).',
+    definite: true,
+    advice: 'Nothing was written. Bring nodes back, or ask for less with `--quorum 1`.',
+  },
+  QUORUM_INVALID: {
+    text: 'Quorum must be from 1 to {copies}, the number of copies.',
+    definite: true,
+    advice: 'Ask for no more copies than there are; `--replication-factor` says how many.',
+  },
+  CONTEXT_INVALID: {
+    text: 'Not a context: give one as an answer gave it.',
+    definite: true,
+    advice: 'Copy what follows `Context:`, or the field `context` in JSON.',
+  },
+  TOO_MANY_VERSIONS: {
+    text: 'Key has too many versions. Read them and put one with their context.',
+    definite: true,
+    advice: 'Use `get --context`, then `put --context` with what it gave, or `set`.',
+  },
+  VALUE_TOO_LARGE: {
+    text: 'Value too large (limit {limit} bytes).',
+    definite: true,
+    advice: 'Store less under one key.',
+  },
   BUSY: {
     text: 'Server busy. Nothing was done, send it again.',
     definite: true,
@@ -141,6 +177,11 @@ export const errors = {
     text: 'Disk full. Writes are refused.',
     definite: true,
     advice: 'Make room on the disk that holds the data directory; writes resume by themselves.',
+  },
+  TOO_LARGE: {
+    text: 'Too much to write or to answer at once (limit {limit} bytes). Nothing was done.',
+    definite: true,
+    advice: 'Ask for less at once.',
   },
   TOO_MANY_CONNECTIONS: {
     text: 'Too many connections (limit {limit}).',

@@ -7,15 +7,16 @@ import type { Command } from './command.js'
 import { type Engine, helpRows } from './commands.js'
 import { errors, errorText } from './errors.js'
 import type { JsonId } from './json.js'
-import type { ClusterEvent, ClusterStatus, Failure, MemberStatus, Response } from './request.js'
-import { eventText, statusWarning } from './text-reply.js'
+import { type ClusterEvent, type ClusterStatus, type Failure, failure, type Response } from './request.js'
+import type { RingVersion } from './ring-request.js'
+import { eventText, namedNode, statusWarning } from './text-reply.js'
 import { isUtf8 } from './utf8.js'
 
 /** The reply to `command`, as a line with its newline. */
 export function jsonReply(id: JsonId, command: Command, response: Response): string {
   switch (response.kind) {
     case 'error':
-      return jsonFailure(id, response, command.kind === 'admin' ? command.typed : undefined)
+      return jsonFailure(id, response, namedNode(command))
     case 'value': {
       if (command.verb !== 'get') break
       return success(id, {
@@ -26,6 +27,17 @@ export function jsonReply(id: JsonId, command: Command, response: Response): str
     }
     case 'written':
       return success(id, { version: response.version, existed: response.existed, copies: response.copies })
+    case 'versions': {
+      if (command.verb === 'get' && response.versions.length === 0) {
+        return jsonFailure(id, failure('KEY_NOT_FOUND'))
+      }
+      const { versions, context } = response
+      return success(id, { ...keyOf(command), versions: versions.map(versionFields), context })
+    }
+    case 'owners':
+      return success(id, { ...keyOf(command), owners: response.addresses })
+    case 'count':
+      return success(id, { records: response.records })
     case 'keys':
       return success(id, { keys: response.keys, more: response.more })
     case 'status':
@@ -78,19 +90,33 @@ function valueFields(value: Uint8Array): Record<string, string> {
   return isUtf8(value) ? { value: bytes.toString('utf8') } : { valueBase64: bytes.toString('base64') }
 }
 
+function versionFields({ value, context, writtenMs }: RingVersion): Record<string, string | number> {
+  return { ...valueFields(value), context, writtenMs }
+}
+
+function keyOf(command: Command): { readonly key?: string } {
+  return 'request' in command && 'key' in command.request ? { key: command.request.key } : {}
+}
+
 function statusFields(status: ClusterStatus): Record<string, unknown> {
   return {
     engine: status.engine,
     leader: status.leader ?? null,
     members: status.members,
     canLose: status.canLose,
+    ...(status.engine === 'ring' && {
+      replicationFactor: status.replicationFactor,
+      records: status.records,
+      moving: status.moving ?? null,
+    }),
     warnings: warnings(status),
   }
 }
 
 /** What `heartbeat` answers, in every dialect that has it. */
 export function heartbeatFields(status: ClusterStatus): Record<string, unknown> {
-  const voters = status.members.filter(member => member.role !== 'learner')
+  // A ring has owners of each key instead.
+  const voters = status.engine === 'raft' ? status.members.filter(({ role }) => role !== 'learner') : []
   return {
     engine: status.engine,
     nodes: addresses(status.members),
@@ -103,7 +129,7 @@ export function heartbeatFields(status: ClusterStatus): Record<string, unknown> 
   }
 }
 
-function addresses(members: readonly MemberStatus[]): string[] {
+function addresses(members: readonly { readonly address: string }[]): string[] {
   return members.map(member => member.address)
 }
 

@@ -19,12 +19,13 @@ export function checkKey(key: string): Failure | undefined {
 /** Reads the key that stands in `line` from `start` to `end`, where a word of it was found. */
 export function readKey(line: Buffer, start: number, end: number): string | Failure {
   if (end - start > keyBytesMax) return failure('KEY_TOO_LONG', { limit: keyBytesMax })
+  let isAscii = true
   for (let position = start; position < end; position++) {
     const byte = line[position] ?? 0
-    if (byte >= 0x80)
-      return isUtf8(line, start, end) ? line.toString('utf8', start, end) : failure('NOT_UTF8')
-    // A word ends at a blank, yet rarer whitespace may stand in it.
-    if (byte >= 0x0a && byte <= 0x0d) return failure('INVALID_KEY')
+    if (byte >= 0x80) isAscii = false
+    // In text a word ends at a blank, yet rarer whitespace may stand in it.
+    else if (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)) return failure('INVALID_KEY')
   }
-  return line.toString('latin1', start, end)
+  if (isAscii) return line.toString('latin1', start, end)
+  return isUtf8(line, start, end) ? line.toString('utf8', start, end) : failure('NOT_UTF8')
 }

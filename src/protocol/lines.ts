@@ -11,6 +11,8 @@
  * It is pulled, not pushed from: whoever reads may stop between any two lines and go on later.
  */
 
+import { Chunks } from './chunks.js'
+
 /** The longest line that is taken unless told otherwise, in bytes, not counting its line ending. */
 export const lineBytesMaxDefault = 1024 * 1024
 
@@ -36,31 +38,32 @@ export class LongLine {
 /** See the head of this file. One for each stream. */
 export class LineSplitter {
   readonly #limit: number
-  /** The chunk that is being cut, from `#position` on; undefined when all input was cut. */
-  #chunk: Buffer | undefined
-  #position = 0
-  /** Chunks that came while another one was still being cut. */
-  readonly #waiting: Buffer[] = []
+  readonly #chunks: Chunks
   /** The beginning of a line whose end is not here yet, in the first `#gatheredBytes` bytes. */
   #gathered: Buffer | undefined
   #gatheredBytes = 0
   /** Set while the line that is being read is already known to be too long. */
   #long: LongLine | undefined
 
-  constructor(limit: number = lineBytesMaxDefault) {
+  /** Lines are cut from `chunks`, at which others may read between two lines. */
+  constructor(limit: number = lineBytesMaxDefault, chunks: Chunks = new Chunks()) {
     this.#limit = limit
+    this.#chunks = chunks
   }
 
   /** Takes the next bytes of the stream. They are kept as they are until the lines in them have been read. */
   push(chunk: Buffer): void {
-    if (chunk.length === 0) return
-    if (this.#chunk === undefined) this.#chunk = chunk
-    else this.#waiting.push(chunk)
+    this.#chunks.push(chunk)
   }
 
   /** Whether bytes were pushed that {@link next} has not looked at yet. */
   get hasUnread(): boolean {
-    return this.#chunk !== undefined
+    return this.#chunks.first !== undefined
+  }
+
+  /** Whether a line was begun whose end is not here yet. */
+  get isWithinLine(): boolean {
+    return this.#gatheredBytes > 0 || this.#long !== undefined
   }
 
   /** Bytes held for the unfinished line. */
@@ -80,17 +83,16 @@ export class LineSplitter {
    */
   next(): Buffer | LongLine | undefined {
     for (;;) {
-      const chunk = this.#chunk
+      const chunk = this.#chunks.first
       if (chunk === undefined) return undefined
-      const start = this.#position
+      const start = this.#chunks.position
       const end = chunk.indexOf(newline, start)
       if (end === -1) {
         this.#gather(chunk, start, chunk.length)
-        this.#takeUpNextChunk()
+        this.#chunks.readTo(chunk.length)
         continue
       }
-      this.#position = end + 1
-      if (this.#position === chunk.length) this.#takeUpNextChunk()
+      this.#chunks.readTo(end + 1)
       const isWhole = this.#gathered === undefined && this.#long === undefined
       if (isWhole && end - start <= this.#limit) {
         return start === end ? nothing : withoutCarriageReturn(chunk.subarray(start, end))
@@ -103,11 +105,6 @@ export class LineSplitter {
   /** At the end of the input: what stands after the last newline, or undefined if nothing does. */
   end(): Buffer | LongLine | undefined {
     return this.#gathered === undefined && this.#long === undefined ? undefined : this.#finish()
-  }
-
-  #takeUpNextChunk(): void {
-    this.#chunk = this.#waiting.shift()
-    this.#position = 0
   }
 
   /** Adds bytes to the line that is being read, or drops them if it is too long. */

@@ -4,7 +4,8 @@
  *
  * What must always hold:
  * - requests take effect as if each had waited for the one before it: those under way together are all reads
- *   or all writes (writes keep their order behind this point), and an administrative request is alone;
+ *   or all writes (writes keep their order behind this point), and an administrative request is alone, as is a
+ *   walk over many keys, whose answer takes long;
  * - requests are started in the order in which they were pushed;
  * - replies leave in the order in which their requests were pushed, save those pushed as overtaking, which
  *   leave as they are answered;
@@ -13,7 +14,7 @@
 import { assert } from '../base/assert.js'
 
 /** What a request does to the data; see the head of this file for how they wait for each other. */
-export type RequestKind = 'read' | 'write' | 'admin' | 'session'
+export type RequestKind = 'read' | 'write' | 'walk' | 'admin' | 'session'
 
 /** One request on its way. Made by {@link Ordering.push} and handed back to {@link Ordering.answered}. */
 export interface Ticket<Item> {
@@ -78,7 +79,8 @@ export class Ordering<Item> {
       this.#forgetLast()
       return undefined
     }
-    const mayJoin = this.#running === 0 || (link.kind === this.#runningKind && link.kind !== 'admin')
+    const isAlone = link.kind === 'admin' || link.kind === 'walk'
+    const mayJoin = this.#running === 0 || (link.kind === this.#runningKind && !isAlone)
     if (!mayJoin) return undefined
     this.#runningKind = link.kind
     this.#running++

@@ -3,7 +3,9 @@
  * bytes to a {@link Request} and a {@link Response} to bytes; engines know nothing else.
  */
 import type { LogIndex, Member, NodeId, Term } from '../base/ids.js'
+import type { Operation, ReadOperation, Reply, Watched } from '../base/operation.js'
 import type { ErrorCode } from './errors.js'
+import type { RingRequest, RingResponse } from './ring-request.js'
 
 /**
  * A request as an engine sees it: checked, addresses in full `host:port` form, values as bytes. A write may
@@ -27,11 +29,20 @@ export type Request =
       readonly identity?: string | undefined
     }
   | { readonly op: 'keys'; readonly prefix: string; readonly after: string; readonly limit: number }
+  /** Operations of Redis, carried out as a whole, if no watched key has changed. */
+  | {
+      readonly op: 'redis-write'
+      readonly operations: readonly Operation[]
+      readonly watched: readonly Watched[]
+    }
+  /** The same for operations that only read. */
+  | { readonly op: 'redis-read'; readonly operations: readonly ReadOperation[]; readonly local: boolean }
   | { readonly op: 'status' }
   | { readonly op: 'add-member'; readonly member: Member }
   | { readonly op: 'move-member'; readonly member: Member }
   | { readonly op: 'remove-member'; readonly address: string }
   | { readonly op: 'transfer-leader'; readonly address: string }
+  | RingRequest
 
 /** The answer to a {@link Request}. */
 export type Response =
@@ -41,9 +52,12 @@ export type Response =
   | WrittenResponse
   /** One page of `keys`, in byte order; `more` says that keys follow the last one. */
   | { readonly kind: 'keys'; readonly keys: readonly string[]; readonly more: boolean }
+  /** One reply for each operation of Redis. */
+  | { readonly kind: 'redis'; readonly replies: readonly Reply[] }
   | { readonly kind: 'status'; readonly status: ClusterStatus }
   /** An administrative command (members, leadership) was carried out. */
   | { readonly kind: 'done' }
+  | RingResponse
   | Failure
 
 /** The answer to a write that was carried out. */
@@ -73,11 +87,16 @@ export function failure(code: ErrorCode, details?: Readonly<Record<string, strin
   return details === undefined ? { kind: 'error', code } : { kind: 'error', code, details }
 }
 
-/** The state of the cluster as one node sees it; at most a heartbeat old while there is a leader. */
-export interface ClusterStatus {
-  readonly engine: 'raft' | 'ring'
+/** The state of the cluster as one node sees it. */
+export type ClusterStatus = ConsensusStatus | RingStatus
+
+/** The state of a cluster under consensus; at most a heartbeat old while there is a leader. */
+export interface ConsensusStatus {
+  readonly engine: 'raft'
   /** The leader's client address, or undefined when this node knows of none. */
   readonly leader: string | undefined
+  /** Set where the leader's connection to this node has closed: a hint that it died, and that another one follows. */
+  readonly leaderGone?: true
   /** In the order in which they joined. */
   readonly members: readonly MemberStatus[]
   /** How many more voters can be lost before writes stop. */
@@ -86,6 +105,47 @@ export interface ClusterStatus {
   readonly replicationFactor?: number
   /** What clients are warned of, where the node has words of its own for it. */
   readonly warnings?: readonly string[]
+}
+
+/** The state of a ring, by what the asked node has heard. */
+export interface RingStatus {
+  readonly engine: 'ring'
+  /** There is none. */
+  readonly leader: undefined
+  /** In the order in which they joined. */
+  readonly members: readonly RingMemberStatus[]
+  /** How many more members can be lost, all at once, without losing data or the usual quorum. */
+  readonly canLose: number
+  /** On how many members each key is kept; fewer members than that hold all of them. */
+  readonly replicationFactor: number
+  /** Records held here that have a value, copies kept for others included. */
+  readonly records: number
+  /** Of the writes kept here for others, how many there may be. */
+  readonly hintsMax: number
+  /** What this node still fetches, or hands over, because the membership has changed: ranges of keys. */
+  readonly moving:
+    | { readonly kind: 'fetching' | 'handing-over'; readonly left: number; readonly of: number }
+    | undefined
+  /** Deletions that are still remembered here. */
+  readonly tombstones: number
+  /** What clients are warned of, where the node has words of its own for it. */
+  readonly warnings?: readonly string[]
+}
+
+/** One member of a ring. */
+export interface RingMemberStatus {
+  readonly id: NodeId
+  /** Client address, in full `host:port` form. */
+  readonly address: string
+  /** `silent` is not heard of late, `dead` for longer than the node timeout. */
+  readonly role: 'up' | 'joining' | 'leaving' | 'evicted' | 'silent' | 'dead'
+  readonly active: boolean
+  /** Heard, and as far as the asked node knows it has got everything. */
+  readonly inSync: boolean
+  /** Writes that the asked node keeps for it until it is back. */
+  readonly hints: number
+  /** Milliseconds since it was last heard, or undefined if never; 0 for the node itself. */
+  readonly lastHeardMs: number | undefined
 }
 
 /**
@@ -113,6 +173,8 @@ export interface MemberStatus {
 export type ClusterEvent =
   | { readonly kind: 'leader'; readonly address: string | undefined; readonly term: Term }
   | { readonly kind: 'member-added' | 'member-removed'; readonly address: string }
+  | { readonly kind: 'member-joining' | 'member-leaving' | 'member-evicted'; readonly address: string }
+  | { readonly kind: 'crowded'; readonly key: string; readonly versions: number }
   | { readonly kind: 'out-of-sync' | 'in-sync'; readonly address: string }
   | { readonly kind: 'role'; readonly role: 'leader' | 'follower' | 'candidate'; readonly term: Term }
   | {

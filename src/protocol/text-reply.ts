@@ -9,6 +9,7 @@ import type { ByteWriter } from './byte-writer.js'
 import type { Command, GetCommand, WriteCommand } from './command.js'
 import { type Engine, helpRows } from './commands.js'
 import { errorText } from './errors.js'
+import { isOneLine } from './one-line.js'
 import {
   type ClusterEvent,
   type ClusterStatus,
@@ -17,13 +18,21 @@ import {
   type MemberStatus,
   type Response,
 } from './request.js'
-import { isUtf8 } from './utf8.js'
+import {
+  countText,
+  heardText,
+  membersText,
+  ownersText,
+  ringDetails,
+  writeFound,
+  writeStored,
+} from './ring-text.js'
 
 /** Writes the whole reply to `command`, with its last newline, to `out`, which it returns. */
 export function writeTextReply(command: Command, response: Response, out: ByteWriter): ByteWriter {
   switch (response.kind) {
     case 'error':
-      return writeTextFailure(response, out, command.kind === 'admin' ? command.typed : undefined)
+      return writeTextFailure(response, out, namedNode(command))
     case 'value':
       if (command.verb === 'get') return writeValue(command, response.value, response.version, out)
       break
@@ -35,7 +44,24 @@ export function writeTextReply(command: Command, response: Response, out: ByteWr
       break
     case 'status':
       if (command.verb === 'status') return out.text(statusText(response.status, command.verbose))
+      if (command.verb === 'members' && response.status.engine === 'ring') {
+        return out.text(membersText(response.status.members))
+      }
       break
+    case 'versions':
+      if (command.kind === 'write') return writeStored(command, response, out)
+      if (command.verb === 'get') {
+        const found = writeFound(command, response, out)
+        return 'kind' in found ? writeTextFailure(found, out) : found
+      }
+      break
+    case 'owners':
+      if (command.verb === 'lookup' && command.request.op === 'lookup') {
+        return out.text(ownersText(command.request.key, response.addresses))
+      }
+      break
+    case 'count':
+      return out.text(countText(response.records))
     case 'done':
       if (command.kind === 'admin') return out.text(doneText[command.verb](command.typed))
       break
@@ -53,6 +79,13 @@ export function writeTextFailure(
   // A reason may come from another machine: it must not add lines of its own.
   const text = errorText(code, filled).replace(/\p{Cc}/gu, ' ')
   return out.text(`ERROR: ${text}\n`)
+}
+
+/** The node that a failure is about as the client typed it, where the client named it. */
+export function namedNode(command: Command): string | undefined {
+  // What fails about joining or leaving is this node, which nobody typed.
+  if (command.kind !== 'admin' || command.verb === 'join' || command.verb === 'leave') return undefined
+  return command.typed
 }
 
 /** The reply to `help`. */
@@ -83,6 +116,14 @@ export function eventText(event: ClusterEvent): string | undefined {
       return `INFO: Node ${displayAddress(event.address)} added.\n`
     case 'member-removed':
       return `INFO: Node ${displayAddress(event.address)} removed.\n`
+    case 'member-joining':
+      return `INFO: Node ${displayAddress(event.address)} is joining.\n`
+    case 'member-leaving':
+      return `INFO: Node ${displayAddress(event.address)} is leaving.\n`
+    case 'member-evicted':
+      return `WARNING: Node ${displayAddress(event.address)} evicted.\n`
+    case 'crowded':
+      return `WARNING: Key ${event.key} has ${event.versions} versions.\n`
     case 'out-of-sync':
       return `WARNING: Node ${displayAddress(event.address)} out of sync.\n`
     case 'in-sync':
@@ -101,16 +142,12 @@ export function statusWarning(status: {
   readonly members: readonly Pick<MemberStatus, 'address' | 'inSync'>[]
 }): string | undefined {
   if (status.engine === 'raft' && status.leader === undefined) return 'no leader.'
+  if (status.members.length === 0) return 'not a member of a ring yet.'
   const lagging = status.members
     .filter(member => !member.inSync)
     .map(member => displayAddress(member.address))
   if (lagging.length === 0) return undefined
   return `${lagging.length === 1 ? 'Node' : 'Nodes'} ${lagging.join(', ')} out of sync.`
-}
-
-/** Whether `get` may show the value: valid UTF-8 that a reader of lines takes for one line, and unchanged. */
-export function isOneLine(value: Uint8Array): boolean {
-  return !value.includes(newline) && value[value.length - 1] !== carriageReturn && isUtf8(value)
 }
 
 function writeValue(command: GetCommand, value: Uint8Array, version: number, out: ByteWriter): ByteWriter {
@@ -133,6 +170,8 @@ function writeWritten({ request }: WriteCommand, version: number, out: ByteWrite
       return out.text(`SUCCESS: ${request.key} removed.\n`)
     case 'cas':
       return out.text(`SUCCESS: ${request.key} -> `).bytes(request.value).text(` set (version ${version}).\n`)
+    case 'write-version':
+      throw new AssertionError('the ring does not answer with a version')
   }
 }
 
@@ -140,6 +179,8 @@ const doneText = {
   'add-node': (node: string) => `SUCCESS: Node ${node} added to cluster.\n`,
   'remove-node': (node: string) => `SUCCESS: Node ${node} removed from cluster.\n`,
   'transfer-leader': (node: string) => `SUCCESS: Leadership transferred to ${node}.\n`,
+  join: (node: string) => `SUCCESS: Joined the ring of ${node}.\n`,
+  leave: () => 'SUCCESS: Left the ring.\n',
 }
 
 function keysText(keys: readonly string[], more: boolean): string {
@@ -164,31 +205,22 @@ function statusText(status: ClusterStatus, verbose: boolean): string {
   if (verbose) {
     lines.push(
       `Fault Tolerance: ${status.canLose} more ${status.canLose === 1 ? 'node' : 'nodes'} can be lost.`,
-      `Members: ${status.members.length}`,
-      ...status.members.map(memberText),
     )
+    if (status.engine === 'ring') lines.push(...ringDetails(status))
+    else lines.push(`Members: ${status.members.length}`, ...status.members.map(memberText))
   }
   return `${lines.join('\n')}\n`
 }
 
 /** One member, as `status --verbose` shows it: every field is there, `?` where it is not known. */
 function memberText(member: MemberStatus): string {
-  const heard =
-    member.lastHeardMs === undefined
-      ? 'never heard'
-      : member.lastHeardMs === 0
-        ? 'heard now'
-        : `heard ${Math.round(member.lastHeardMs)} ms ago`
   const fields = [
     member.role,
     `term ${member.term ?? '?'}`,
     `last ${member.lastIndex ?? '?'}`,
     `applied ${member.appliedIndex ?? '?'}`,
     `lag ${member.lag ?? '?'}`,
-    heard,
+    heardText(member.lastHeardMs),
   ]
   return `${displayAddress(member.address)}: ${fields.join(', ')}`
 }
-
-const newline = 0x0a
-const carriageReturn = 0x0d

@@ -8,10 +8,11 @@ import type { Command } from './command.js'
 import { type ErrorCode, errorText } from './errors.js'
 import { heartbeatFields } from './json-reply.js'
 import { readKey } from './key.js'
+import { isOneLine } from './one-line.js'
 import { placementOf } from './placement.js'
 import { type ClusterStatus, type Failure, failure, type Response, type WrittenResponse } from './request.js'
 import type { TextDialect } from './text-dialect.js'
-import { isOneLine, statusWarning } from './text-reply.js'
+import { statusWarning } from './text-reply.js'
 import { isUtf8 } from './utf8.js'
 
 /** One word of the dialect. */
@@ -166,7 +167,7 @@ function toCommand({ word, key, value }: WarehouseLine): Command {
       return { kind: 'write', verb: 'delete', request: { op: 'delete', key } }
     case 'GET': {
       const request = { op: 'get', key, local: false } as const
-      return { kind: 'read', verb: 'get', request, raw: false, version: false }
+      return { kind: 'read', verb: 'get', request, raw: false, version: false, context: false }
     }
     case 'STATUS':
     case 'HEARTBEAT': {
@@ -202,6 +203,10 @@ function replyTo(command: Command, response: Response): string {
       return statusLine(response.status)
     case 'keys':
     case 'done':
+    case 'redis':
+    case 'versions':
+    case 'owners':
+    case 'count':
       throw new AssertionError(`a response of kind ${response.kind} answers no ${command.verb}`)
   }
 }

@@ -203,7 +203,8 @@ export class Core {
     else this.sendQueue.push({ to, message })
   }
 
-  resetElectionTimer(): void {
+  /** Starts the time anew after which this node stands for election; `more` is added where it is in a hurry. */
+  resetElectionTimer(more = 0): void {
     const { electionTicks, heartbeatTicks } = this.options
     // Each election waits twice as long as the one before: where disks or network are slow, the votes that one
     // of them is waiting for would otherwise always come too late.
@@ -211,7 +212,7 @@ export class Core {
     const most = least * Math.max(2, Math.floor(heartbeatTicks / 2))
     const hurries = this.tick < this.hurryUntilTick && most < electionTicks
     const wait = hurries
-      ? this.random.between(least, most)
+      ? Math.min(more + this.random.between(least, most), electionTicks)
       : this.random.between(electionTicks, 2 * electionTicks)
     this.electionAtTick = this.tick + wait
   }

@@ -73,8 +73,10 @@ export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): v
   if (granted && core.votedFor === undefined) {
     core.votedFor = from
     core.role = { kind: 'follower' }
-    // Not where the request is only a repeat: a candidate that cannot win would put the next election off.
-    core.resetElectionTimer()
+    // Not where the request is only a repeat: a candidate that cannot win would put the next election off. Whoever
+    // is in a hurry gives the candidate the time of two heartbeats: flushes take their time, and to ask for votes
+    // again a moment after giving one would depose the winner.
+    core.resetElectionTimer(2 * core.options.heartbeatTicks)
   }
   core.sendWhenDurable(from, { kind: 'vote-reply', term: core.term, granted })
 }

@@ -6,10 +6,15 @@
  *
  *     {"kind":"append","term":3,...,"heads":[3,0,58],"raw":[[1700000000000,"...",["put","a","1"]]]}
  */
+
 import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../base/ids.js'
-import { decodeValue, encodeValue, isCommand, isSessionName } from '../kv/command.js'
+import { isRead } from '../base/operation.js'
+import { isCommand, isSessionName } from '../kv/command.js'
+import { decodeOperations, encodeOperation } from '../kv/operation-codec.js'
+import { decodeReplies, decodeResult, encodeReply, encodeResult } from '../kv/result-codec.js'
 import { decodeRows } from '../kv/rows.js'
 import type { Result } from '../kv/sessions.js'
+import { decodeValue, encodeValue } from '../kv/value-codec.js'
 import { type ErrorCode, errors } from '../protocol/errors.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
 import { decodeConfiguration } from '../raft/configuration.js'
@@ -49,6 +54,12 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
       const raw = meta === undefined ? [data] : [data, meta]
       return withRaw({ ...head, heads: raw.map(bytes => bytes.length) }, raw)
     }
+    case 'forward-reply': {
+      const results = message.results.map(([counter, result]) => [counter, encodeResult(result)])
+      return [Buffer.from(JSON.stringify({ ...message, results }))]
+    }
+    case 'query':
+      return [Buffer.from(JSON.stringify({ ...message, request: plainRequest(message.request) }))]
     case 'query-reply':
       return [Buffer.from(JSON.stringify({ ...message, response: plainResponse(message.response) }))]
     default:
@@ -219,7 +230,12 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
     case 'query':
       return { kind, id: fields.count('id'), request: readRequest(fields.nested('request')) }
     case 'query-reply':
-      return { kind, id: fields.count('id'), response: readResponse(fields.get('response')) }
+      return {
+        kind,
+        id: fields.count('id'),
+        index: fields.get('index') === undefined ? undefined : fields.index('index'),
+        response: readResponse(fields.get('response')),
+      }
     case 'read-index':
       return { kind, id: fields.count('id'), index: fields.index('index') }
     case 'removed':
@@ -325,19 +341,9 @@ function readReason(text: string): 'gap' | 'busy' | 'disk-full' | 'expired' {
 
 function readResultRow(row: unknown): readonly [number, Result] {
   if (!Array.isArray(row)) throw new Malformed('results')
-  const fields = asFields(row[1])
-  const counter = asCount(row[0])
-  if (fields.text('kind') === 'written') {
-    const written = { kind: 'written', version: fields.count('version') } as const
-    return [
-      counter,
-      fields.get('existed') === undefined ? written : { ...written, existed: fields.flag('existed') },
-    ]
-  }
-  const code = fields.text('code')
-  if (code === 'KEY_EXISTS' || code === 'KEY_NOT_FOUND') return [counter, { kind: 'refused', code }]
-  if (code !== 'VERSION_MISMATCH') throw new Malformed(code)
-  return [counter, { kind: 'refused', code, current: fields.count('current') }]
+  const result = decodeResult(row[1])
+  if (result === undefined) throw new Malformed('result')
+  return [asCount(row[0]), result]
 }
 
 /** The requests that travel as queries: those that read or administer. */
@@ -348,6 +354,11 @@ function readRequest(fields: Fields): Request {
       return { op, key: fields.text('key'), local: false }
     case 'keys':
       return { op, prefix: fields.text('prefix'), after: fields.text('after'), limit: fields.count('limit') }
+    case 'redis-read': {
+      const operations = decodeOperations(fields.get('operations'))
+      if (operations === undefined) throw new Malformed('operations')
+      return { op, operations: operations.filter(operation => isRead(operation)), local: false }
+    }
     case 'add-member':
     case 'move-member': {
       const member = fields.nested('member')
@@ -362,7 +373,13 @@ function readRequest(fields: Fields): Request {
   }
 }
 
+function plainRequest(request: Request): unknown {
+  if (request.op !== 'redis-read') return request
+  return { op: request.op, operations: request.operations.map(encodeOperation) }
+}
+
 function plainResponse(response: Response): unknown {
+  if (response.kind === 'redis') return { ...response, replies: response.replies.map(encodeReply) }
   return response.kind === 'value' ? { ...response, value: encodeValue(response.value) } : response
 }
 
@@ -376,6 +393,11 @@ function readResponse(value: unknown): Response {
   }
   if (kind === 'keys') return { kind, keys: fields.list('keys').map(asText), more: fields.flag('more') }
   if (kind === 'done') return { kind }
+  if (kind === 'redis') {
+    const replies = decodeReplies(fields.get('replies'))
+    if (replies === undefined) throw new Malformed('replies')
+    return { kind, replies }
+  }
   if (kind !== 'error') throw new Malformed(kind)
   const code = fields.text('code')
   if (!isErrorCode(code)) throw new Malformed(code)

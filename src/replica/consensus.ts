@@ -13,7 +13,7 @@
 import { assert, present, unreachable } from '../base/assert.js'
 import { type LogIndex, logIndex, type Member, type NodeId, type RequestId } from '../base/ids.js'
 import type { Random } from '../base/random.js'
-import { type Command, encodeCommand } from '../kv/command.js'
+import { type Command, encodeCommand, encodeTime } from '../kv/command.js'
 import { StateMachine } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
@@ -25,10 +25,12 @@ import type { Configuration, HardState, RaftMessage, RaftOptions, RaftSaved } fr
 import { decodeMeta, encodeMeta } from './checkpoint.js'
 import type { Effects, Input, Replica, To } from './contract.js'
 import { Intake } from './intake.js'
+import { LogTime } from './log-time.js'
 import { MembershipDesk } from './membership.js'
 import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
 import { Outbox } from './outbox.js'
-import { Queries, responseBytes } from './queries.js'
+import { Queries, type ReadyQuestion, responseBytes } from './queries.js'
+import { isReadRequest, Reader, type ReadRequest } from './reader.js'
 import { outgoingSnapshot } from './snapshot.js'
 import { clusterStatus, HealthWatch } from './status.js'
 
@@ -69,9 +71,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #state: StateMachine
   readonly #outbox: Outbox
   readonly #queries: Queries
+  readonly #reader: Reader
   readonly #desk: MembershipDesk
   readonly #health = new HealthWatch()
   #intake: Intake | undefined
+  /** While the intake is there. */
+  #time: LogTime | undefined
   /** Forwards that came while this leader's term was not open yet. */
   #early: { readonly from: NodeId; readonly forward: Forward }[] = []
   /** Bytes proposed since this leader's term was opened, and not applied yet. */
@@ -90,6 +95,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #stopping = false
   #removed = false
   #appliedConfiguration: Configuration
+  /** The end of the log at the start: of members that came or went up to there, people were told before. */
+  readonly #toldUpTo: LogIndex
   #replies: { id: RequestId; response: Response }[] = []
   #outgoing: To<ConsensusMessage>[] = []
   #events: ClusterEvent[] = []
@@ -119,11 +126,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       configurationOf: data => decodeMeta(data)?.configuration,
     })
     this.#appliedConfiguration = start.log.configurationAt(this.#applied)
+    this.#toldUpTo = start.log.lastIndex
     const answer = (id: RequestId, response: Response): void => {
       this.#replies.push({ id, response })
     }
     this.#outbox = new Outbox(() => nameSession(self.id, random), answer)
     this.#queries = new Queries(random, answer)
+    this.#reader = new Reader(this.#state, random)
     this.#desk = new MembershipDesk(this.#raft)
     this.#raft.campaignIfAlone()
   }
@@ -265,7 +274,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#queries.takeForeign(from, message.id, message.request)
         break
       case 'query-reply':
-        this.#queries.settle(message.id, message.response)
+        this.#queries.settle(message.id, message.response, message.index)
         break
       case 'read-index':
         this.#queries.await(message.id, message.index)
@@ -301,7 +310,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const expiresAtTick = this.#tick + this.#options.requestTicks
     switch (request.op) {
       case 'get':
-        if (request.local) this.#replies.push({ id, response: this.#read(request) })
+        if (request.local) this.#answerLocally(id, request)
         else this.#queries.add(id, request, expiresAtTick, expiresAtTick)
         break
       case 'keys':
@@ -315,6 +324,15 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       case 'cas':
         this.#addWrite(id, request, expiresAtTick)
         break
+      case 'redis-write': {
+        const { operations, watched } = request
+        this.#addWrite(id, { op: 'redis', operations, watched }, expiresAtTick)
+        break
+      }
+      case 'redis-read':
+        if (request.local) this.#queries.addLocal(id, request, this.#applied, expiresAtTick)
+        else this.#queries.add(id, request, expiresAtTick, expiresAtTick)
+        break
       case 'add-member':
       case 'move-member':
       case 'remove-member':
@@ -325,6 +343,17 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
           expiresAtTick,
           this.#tick + membershipTimeouts * this.#options.requestTicks,
         )
+        break
+      case 'read-versions':
+      case 'write-version':
+      case 'lookup':
+      case 'count':
+      case 'leave':
+        // Nobody asks it: dialects look at the table of commands first.
+        this.#replies.push({
+          id,
+          response: failure('ENGINE_MISMATCH', { command: request.op, engine: 'ring' }),
+        })
         break
       default:
         unreachable(request)
@@ -344,7 +373,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #apply(): void {
     let left = this.#options.applySlice
+    const writtenBytes = this.#state.writtenBytes
     while (this.#applied < this.#raft.applicableIndex && left-- > 0) {
+      // A few bytes of a command may make a large value.
+      if (this.#state.writtenBytes - writtenBytes > this.#options.checkpointBytes) break
       const entry = present(this.#raft.view.log.entry(logIndex(this.#applied + 1)), 'an entry to apply')
       this.#applied = entry.index
       this.#appliedBytes += entry.data.length
@@ -371,15 +403,16 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const before = this.#appliedConfiguration
     const now = this.#raft.view.log.configurationAt(index)
     this.#appliedConfiguration = now
+    const isNews = index > this.#toldUpTo
     for (const member of now.members) {
       const known = findMember(before, member.id)
-      if (member.voter && known?.voter !== true) {
+      if (isNews && member.voter && known?.voter !== true) {
         this.#events.push({ kind: 'member-added', address: member.address })
       }
     }
     for (const { id, address } of before.members) {
       if (findMember(now, id) !== undefined) continue
-      this.#events.push({ kind: 'member-removed', address })
+      if (isNews) this.#events.push({ kind: 'member-removed', address })
       if (id === this.#self.id) this.#becomeRemoved()
       else if (this.#raft.role.kind === 'leader')
         this.#outgoing.push({ to: id, message: { kind: 'removed' } })
@@ -411,6 +444,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** This node leads, and everything of earlier terms is applied: it takes in what it is sent. */
   #openOffice(): void {
     this.#intake = new Intake(this.#raft.view.term)
+    this.#time = new LogTime(this.#state.clockMs, this.#tick, this.#options.tickMs)
     this.#proposedBytes = 0
   }
 
@@ -418,6 +452,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #closeOffice(): void {
     if (this.#intake === undefined) return
     this.#intake = undefined
+    this.#time = undefined
     this.#desk.clear()
     this.#queries.loseLeadership()
   }
@@ -427,11 +462,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#early = []
     for (const forward of this.#takeForwards()) this.#takeIn(intake, this.#self.id, forward)
     for (const { token, request } of this.#queries.takeWaiting()) {
-      if (request.op === 'get' || request.op === 'keys') this.#raft.read(token)
+      if (isReadRequest(request)) this.#raft.read(token)
       else this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
     }
+    this.#removeExpired()
     for (const { token, response } of this.#desk.work(this.#tick)) {
-      this.#queries.finish(token, response, this.#outgoing)
+      this.#queries.finish(token, response, undefined, this.#outgoing)
     }
     for (const [node, sessions] of intake.takeResults()) {
       for (const [session, results] of sessions) {
@@ -448,7 +484,9 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #takeIn(intake: Intake, from: NodeId, forward: Forward): void {
     const isFull = this.#isDiskFullEverywhere()
-    const taken = intake.take(from, forward, this.#wallMs, this.#state, isFull, data => this.#propose(data))
+    const taken = intake.take(from, forward, this.#nowMs, this.#state, isFull, data => {
+      return this.#propose(data) !== undefined
+    })
     if (taken === undefined) return
     const { known, refused } = taken
     if (from === this.#self.id) {
@@ -465,12 +503,35 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (refused !== undefined) this.#outgoing.push({ to: from, message: refused satisfies ForwardRefused })
   }
 
-  #propose(data: Uint8Array): boolean {
-    if (this.#proposedBytes > this.#options.proposedBytesMax) return false
+  #propose(data: Uint8Array): LogIndex | undefined {
+    if (this.#proposedBytes > this.#options.proposedBytesMax) return undefined
     this.#hasClientWrites = true
-    if (this.#raft.propose(data) === undefined) return false
-    this.#proposedBytes += data.length
-    return true
+    const index = this.#raft.propose(data)
+    if (index !== undefined) this.#proposedBytes += data.length
+    return index
+  }
+
+  /** The time: while this node leads, what it puts into the log. */
+  get #nowMs(): number {
+    const nowMs = this.#time?.now(this.#wallMs, this.#tick) ?? Math.floor(this.#wallMs)
+    return Math.max(nowMs, this.#state.clockMs)
+  }
+
+  /** Lets log time go on to the present; returns where it will have, or undefined if it cannot be done now. */
+  #proposeTime(time: LogTime): LogIndex | undefined {
+    const nowMs = this.#nowMs
+    const known = time.proposedFor(nowMs)
+    if (known !== undefined || this.#raft.view.diskFull) return known
+    const index = this.#propose(encodeTime(nowMs))
+    if (index !== undefined) time.noteProposed(index, nowMs)
+    return index
+  }
+
+  /** Where nobody writes, nothing removes what has expired but this. */
+  #removeExpired(): void {
+    const time = this.#time
+    if (time === undefined || time.isUnderWay(this.#applied) || !this.#state.hasExpired(this.#nowMs)) return
+    this.#proposeTime(time)
   }
 
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
@@ -487,18 +548,44 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** Answers the reads that are ready; a turn that answers much leaves the others to the next one. */
   #answerReads(): void {
     const ready = this.#queries.takeReady(this.#applied)
-    let bytes = 0
-    for (const [position, one] of ready.entries()) {
-      if (bytes > this.#options.answerSlice) {
-        for (const { question, index } of ready.slice(position)) this.#queries.await(question.token, index)
-        this.#hasReadyReads = true
-        return
-      }
-      const response = this.#read(one.question.request)
-      bytes += responseBytes(response)
-      this.#queries.finishRead(one, response, node => this.#carriedBytesMax(node), this.#outgoing)
-    }
     this.#hasReadyReads = false
+    const left: ReadyQuestion[] = []
+    let bytes = 0
+    for (const one of ready) {
+      if (bytes > this.#options.answerSlice) this.#putBack(one)
+      else bytes += this.#answerRead(one, left)
+    }
+    // Those that take several steps have theirs after all others.
+    for (const one of left) this.#putBack(one)
+  }
+
+  #putBack({ question, index, isTimed }: ReadyQuestion): void {
+    this.#queries.await(question.token, index, isTimed)
+    this.#hasReadyReads = true
+  }
+
+  /** Answers a read, or puts it among those that are `left`; returns about how many bytes it took. */
+  #answerRead(ready: ReadyQuestion, left: ReadyQuestion[]): number {
+    const { question, isTimed } = ready
+    const { request } = question
+    assert(isReadRequest(request), 'only reads become ready')
+    const time = isTimed ? undefined : this.#time
+    // That a key has expired is said only once the log says so: the clock of the next leader may be slow.
+    const isDue = time !== undefined && this.#reader.isDue(request, this.#nowMs)
+    const timeIndex = isDue ? this.#proposeTime(time) : undefined
+    if (timeIndex !== undefined) {
+      this.#putBack({ question, index: timeIndex, isTimed: true })
+      return 0
+    }
+    const step = this.#reader.read(request, question.walk, this.#nowMs)
+    if ('walk' in step) {
+      question.walk = step.walk
+      left.push(ready)
+      return walkStepBytes
+    }
+    const carriedBytesMax = (node: NodeId): number => this.#carriedBytesMax(node)
+    this.#queries.finishRead(ready, step.response, this.#applied, carriedBytesMax, this.#outgoing)
+    return responseBytes(step.response)
   }
 
   /** The largest answer that is sent to a node. One that lags, or whose disk is full, has no use for its copy. */
@@ -508,15 +595,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return hasCopy ? this.#options.carriedBytesMax : Number.POSITIVE_INFINITY
   }
 
-  #read(request: Request): Response {
-    if (request.op === 'keys') {
-      const keys = this.#state.keys(request.prefix, request.after, request.limit + 1)
-      return { kind: 'keys', keys: keys.slice(0, request.limit), more: keys.length > request.limit }
-    }
-    assert(request.op === 'get', 'only get and keys read')
-    const record = this.#state.get(request.key)
-    if (record === undefined) return failure('KEY_NOT_FOUND')
-    return { kind: 'value', value: record.value, version: record.version }
+  #answerLocally(id: RequestId, request: ReadRequest): void {
+    const step = this.#reader.read(request, undefined, this.#nowMs)
+    assert('response' in step, 'a read of one key takes one step')
+    this.#replies.push({ id, response: step.response })
   }
 
   #onInstalled(index: LogIndex): void {
@@ -539,7 +621,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #takeCheckpoint(): Effects<ConsensusMessage, RaftSaved>['checkpoint'] {
-    const isDue = this.#appliedBytes >= this.#options.checkpointBytes && this.#tick >= this.#checkpointAtTick
+    const bytes = Math.max(this.#appliedBytes, this.#table.pendingBytes())
+    const isDue = bytes >= this.#options.checkpointBytes && this.#tick >= this.#checkpointAtTick
     if (!isDue || this.#checkpointing !== undefined || this.#raft.view.installing !== undefined)
       return undefined
     const index = this.#applied
@@ -670,6 +753,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
 /** While a snapshot is sent, that many times as much of the log is kept as otherwise. */
 const snapshotKeepFactor = 4
+/** What a step of a walk counts among the answers of a turn. */
+const walkStepBytes = 256 * 1024
 /** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */
 const earlyForwardsMax = 1000
 /** A membership change may wait for that many request timeouts: a copy of all the data takes its time. */

@@ -75,10 +75,14 @@ export interface Query {
   readonly request: Request
 }
 
-/** The answer to the query of that `id`, which is the asker's own count; a refusal is an answer, too. */
+/**
+ * The answer to the query of that `id`, which is the asker's own count; a refusal is an answer, too. What was read
+ * comes with the `index` that was applied then: answers may overtake each other, and so their order is known.
+ */
 export interface QueryReply {
   readonly kind: 'query-reply'
   readonly id: number
+  readonly index: LogIndex | undefined
   readonly response: Response
 }
 

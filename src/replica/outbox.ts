@@ -264,6 +264,13 @@ const idleSessionMs = 120_000
 /** The response that a result of the state machine stands for. */
 export function toResponse(result: Result, copies: number): Response {
   if (result.kind === 'written') return { ...result, copies }
-  if (result.code === 'VERSION_MISMATCH') return failure(result.code, { current: result.current })
-  return failure(result.code)
+  if (result.kind === 'replies') return { kind: 'redis', replies: result.replies }
+  switch (result.code) {
+    case 'VERSION_MISMATCH':
+      return failure(result.code, { current: result.current })
+    case 'TOO_LARGE':
+      return failure(result.code, { limit: result.limit })
+    default:
+      return failure(result.code)
+  }
 }

@@ -20,7 +20,13 @@ export function clusterStatus(view: Readonly<Core>, self: Member, times: Times):
       ? statusByOwnEars(view, member, times)
       : statusByLeader(view, member, health, times)
   })
-  return { engine: 'raft', leader: leader?.address, members, canLose: canLose(view, members) }
+  const status = {
+    engine: 'raft',
+    leader: leader?.address,
+    members,
+    canLose: canLose(view, members),
+  } as const
+  return view.leaderGone && leader !== undefined ? { ...status, leaderGone: true } : status
 }
 
 /** Tells each change of who is in sync once. */

@@ -29,8 +29,9 @@ export interface DataDirectory {
 export async function openDataDirectory(directory: string): Promise<DataDirectory> {
   const full = path.resolve(directory)
   try {
-    fs.mkdirSync(full, { recursive: true, mode: 0o700 })
+    const highestMade = fs.mkdirSync(full, { recursive: true, mode: 0o700 })
     fs.accessSync(full, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
+    flushNames(full, highestMade)
     const lock = await lockDirectory(full)
     const disk = realDisk(full)
     return {
@@ -43,6 +44,24 @@ export async function openDataDirectory(directory: string): Promise<DataDirector
     throw new DataDirectoryError(`Cannot use the data directory ${full}: ${explain(error, full)}`, {
       cause: error,
     })
+  }
+}
+
+/**
+ * Makes the names of a directory and of those above it, up to `highestMade`, durable. A power cut could otherwise
+ * take away the directory with all that was flushed inside. With none made now, the directory's own name is tried
+ * all the same: an earlier start may have been killed between making it and this.
+ */
+function flushNames(directory: string, highestMade: string | undefined): void {
+  const highest = highestMade ?? directory
+  for (let made = directory; ; made = path.dirname(made)) {
+    try {
+      realDisk(path.dirname(made)).flushDirectory()
+    } catch (error) {
+      // What is above an old directory may be another file system, or not to be looked at by this user.
+      if (highestMade !== undefined && !hasCode(error, 'EACCES', 'EPERM')) throw error
+    }
+    if (made.length <= highest.length) return
   }
 }
 

@@ -17,7 +17,10 @@ export class JsonFile {
     this.#name = name
   }
 
-  /** What was stored last, or undefined if nothing was. Throws {@link StoredFileDamaged}. */
+  /**
+   * What was stored last, or undefined if nothing was; durable when this returns, so that whoever has seen it may
+   * act on it. Throws {@link StoredFileDamaged} or what the disk throws.
+   */
   load(): unknown {
     const bytes = this.#disk.read(this.#name)
     if (bytes === undefined) return undefined
@@ -29,6 +32,9 @@ export class JsonFile {
           'Otherwise restore the data directory from a back-up.',
       )
     }
+    // A process that was killed while it stored may have renamed the file and not flushed the name: what was read
+    // would be gone after a power cut, and the one before it be back.
+    this.#disk.flushDirectory()
     return stored.value
   }
 

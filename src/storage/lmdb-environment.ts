@@ -12,7 +12,17 @@ import path from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../base/assert.js'
 import type { TableRecord, TableView } from '../kv/table.js'
-import { decodeMeta, decodeRow, keyOfRow, metaRowKey, rowKey } from './lmdb-row.js'
+import {
+  decodeMeta,
+  decodeRow,
+  expiriesEnd,
+  expiryCountKey,
+  expiryRowKey,
+  keyOfRow,
+  metaRowKey,
+  rowKey,
+  rowsEnd,
+} from './lmdb-row.js'
 
 /**
  * The rows of an open environment: keys and values are bytes as described in lmdb-row.ts, in the order of the
@@ -56,11 +66,18 @@ function reserveLockFile(directory: string): void {
   }
 }
 
-/** How many rows of the table there are, apart from the one that holds `meta`. */
-export function countRows(rows: Rows): number {
+/** How many keys of the table there are. */
+function countRows(rows: Rows): number {
   // The library's types say only that it is an object.
   const { entryCount } = rows.getStats() as { entryCount: number }
-  return rows.doesExist(metaRowKey) ? entryCount - 1 : entryCount
+  const others = [metaRowKey, expiryCountKey].filter(key => rows.doesExist(key)).length
+  return entryCount - others - countExpiries(rows)
+}
+
+/** How many of the rows tell when a key expires. */
+export function countExpiries(rows: Rows): number {
+  const bytes = rows.get(expiryCountKey)
+  return bytes === undefined ? 0 : Buffer.from(bytes).readDoubleLE(0)
 }
 
 /** An environment as the table's thread sees it: it reads, another thread writes. */
@@ -94,10 +111,17 @@ export class Environment {
     const afterBytes = rowKey(after)
     const isBehindPrefix = Buffer.compare(afterBytes, prefixBytes) >= 0
     const start = isBehindPrefix ? afterBytes : prefixBytes
-    for (const bytes of this.#rows.getKeys({ start, exclusiveStart: isBehindPrefix })) {
+    for (const bytes of this.#rows.getKeys({ start, end: rowsEnd, exclusiveStart: isBehindPrefix })) {
       const key = keyOfRow(bytes)
       if (!key.startsWith(prefix)) return
       yield key
+    }
+  }
+
+  /** Words of expiry-order.ts from `start` on, in order, as they are asked for. */
+  *expiries(start: string): Iterable<string> {
+    for (const bytes of this.#rows.getKeys({ start: expiryRowKey(start), end: expiriesEnd })) {
+      yield keyOfRow(bytes)
     }
   }
 
@@ -173,6 +197,7 @@ class EnvironmentView implements TableView {
     const start = after === undefined ? rowsStart : rowKey(after)
     const range = this.#rows.getRange({
       start,
+      end: rowsEnd,
       exclusiveStart: after !== undefined,
       transaction: this.#transaction,
     })

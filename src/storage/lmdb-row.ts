@@ -6,6 +6,9 @@
  * itself. The one row with the key 0 holds a checkpoint's `meta`, behind a checksum as well. Numbers are
  * little-endian. LMDB has no checksums of its own.
  *
+ * For each row that expires there is one more, whose key is the byte 2 and a word of expiry-order.ts, with
+ * nothing to say in its value; the row with the key 3 counts them (8 bytes).
+ *
  * A *slab* is a run of rows in one piece of memory that can be handed to another thread: for each row the
  * length of its key (2 bytes), of its value (4 bytes, all ones for a removal), the key and the value, with
  * room where the checksum goes.
@@ -15,7 +18,16 @@ import type { TableRecord } from '../kv/table.js'
 
 /** The key of the row that holds `meta`. */
 export const metaRowKey = Buffer.of(0)
+/** How many rows tell what expires. */
+export const expiryCountKey = Buffer.of(3)
 const keyTag = 1
+const expiryTag = 2
+/** Behind the last row of a key, and before the first that tells what expires. */
+export const rowsEnd = Buffer.of(expiryTag)
+/** Behind the last row that tells what expires. */
+export const expiriesEnd = Buffer.of(expiryTag + 1)
+/** The value of a row that has nothing to say. */
+export const nothing = Buffer.of(0)
 const checksumBytes = 4
 const rowHeaderBytes = 20
 const slabRowBytes = 6
@@ -41,9 +53,23 @@ export function rowKey(key: string): Buffer {
   return bytes
 }
 
-/** The key of the table, from the key of a row. */
+/** The key of the table, from the key of a row; or the word, from the key of a row that tells what expires. */
 export function keyOfRow(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', 1)
+}
+
+/** The key of the row that says when a key expires, from a word of expiry-order.ts. */
+export function expiryRowKey(word: string): Buffer {
+  const bytes = Buffer.allocUnsafe(1 + Buffer.byteLength(word))
+  bytes[0] = expiryTag
+  bytes.write(word, 1)
+  return bytes
+}
+
+/** When the row of this value expires, undefined for never. */
+export function expiryOfRow(bytes: Uint8Array): number | undefined {
+  const expiresAt = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readDoubleLE(12)
+  return Number.isNaN(expiresAt) ? undefined : expiresAt
 }
 
 /** Reads a row; `bytes` is kept as part of the result. Throws {@link TableDamaged}. */
@@ -52,11 +78,10 @@ export function decodeRow(key: Uint8Array, bytes: Uint8Array, file: string): Tab
   if (row.length < rowHeaderBytes || row.readUInt32LE(0) !== rowChecksum(key, row)) {
     throw new TableDamaged(file, `key ${JSON.stringify(keyOfRow(key))}: its checksum does not match`)
   }
-  const expiresAt = row.readDoubleLE(12)
   return {
     value: row.subarray(rowHeaderBytes),
     version: row.readUInt32LE(8) * 0x1_0000_0000 + row.readUInt32LE(4),
-    expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
+    expiresAt: expiryOfRow(row),
   }
 }
 

@@ -7,6 +7,9 @@
  * has committed and synced it in one transaction together with `meta`. Memory is bounded by whoever decides
  * when to checkpoint: about three times {@link LmdbTable.pendingBytes} while one is under way.
  *
+ * To remove everything is to begin a layer through which nothing older shows; the next checkpoint empties the
+ * environment before it writes.
+ *
  * A snapshot is built in an environment of its own, which then takes the place of the table's
  * (lmdb-directories.ts).
  *
@@ -17,18 +20,18 @@
  * makes the tree unreadable.
  */
 import { assert } from '../base/assert.js'
-import type { TableRecord, TableStore, TableView } from '../kv/table.js'
-import { compareKeys, firstKeys } from './key-order.js'
+import type { TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
+import { keyOfExpiryWord, timeOfExpiryWord } from './expiry-order.js'
+import { compareKeys } from './key-order.js'
 import { TableDirectories } from './lmdb-directories.js'
 import { Environment } from './lmdb-environment.js'
+import { deleted, Layer, type Layered } from './lmdb-layer.js'
 import { type Change, changeBytes, encodeSlab } from './lmdb-row.js'
 import { WriterThread } from './lmdb-thread.js'
+import { mergedOrder } from './merged-order.js'
 
 export { TableDamaged } from './lmdb-row.js'
 
-/** In a layer in the place of a record: the key was deleted. */
-const deleted = Symbol('deleted')
-type Layer = Map<string, TableRecord | typeof deleted>
 type Done = (error: Error | undefined) => void
 
 /** Rows are handed to the writer in slabs of about this size and at most this many rows, one a turn. */
@@ -49,10 +52,12 @@ export class LmdbTable implements TableStore {
   #environment: Environment
   #meta: Uint8Array | undefined
   #count: number
-  #recent: Layer = new Map()
-  #recentBytes = 0
-  #frozen: Layer = new Map()
-  #frozenBytes = 0
+  #recent = new Layer()
+  #frozen = new Layer()
+  /** Of the environment: all that expires before this word is hidden by the layers. */
+  #expiriesFrom = ''
+  /** Of the environment: nothing that is not hidden expires before this. */
+  #expiresFromMs = 0
   /** The directory of the snapshot that is being built. */
   #building: string | undefined
   #isCheckpointing = false
@@ -71,38 +76,60 @@ export class LmdbTable implements TableStore {
   }
 
   get(key: string): TableRecord | undefined {
-    const found = this.#recent.get(key) ?? this.#frozen.get(key)
+    const found = this.#layered(key)
     if (found === deleted) return undefined
     return found ?? this.#environment.get(key)
   }
 
   set(key: string, record: TableRecord): void {
     if (!this.#has(key)) this.#count++
-    this.#recent.set(key, record)
-    this.#recentBytes += changeBytes(key, record)
+    this.#write(key, record)
   }
 
   delete(key: string): void {
     if (!this.#has(key)) return
     this.#count--
-    this.#recent.set(key, deleted)
-    this.#recentBytes += changeBytes(key, undefined)
+    this.#write(key, deleted)
   }
 
   keys(prefix: string, after: string, limit: number): string[] {
-    const found = firstKeys(this.#layeredKeys(), prefix, after, limit)
-    let taken = 0
-    for (const key of this.#environment.keys(prefix, after)) {
-      if (taken === limit) break
-      if (this.#recent.has(key) || this.#frozen.has(key)) continue
-      found.push(key)
-      taken++
+    const found: string[] = []
+    for (const key of this.#places(prefix, after)) {
+      if (found.length === limit) break
+      if (this.#isThere(key)) found.push(key)
     }
-    return found.sort(compareKeys).slice(0, limit)
+    return found
+  }
+
+  walk(after: string, visitsMax: number): WalkStep {
+    const keys: string[] = []
+    let visits = 0
+    for (const key of this.#places('', after)) {
+      if (this.#isThere(key)) keys.push(key)
+      if (++visits === visitsMax) return { keys, next: key }
+    }
+    return { keys, next: undefined }
+  }
+
+  expired(nowMs: number, limit: number): string[] {
+    const found: string[] = []
+    // Asked before every write that is applied, and nearly always this is all there is to it.
+    const first = Math.min(this.#expiresFromMs, ...this.#layers().map(layer => layer.expiresFromMs))
+    if (nowMs < first) return found
+    for (const { word } of mergedOrder(this.#expiries(nowMs))) {
+      if (found.length === limit || timeOfExpiryWord(word) > nowMs) break
+      found.push(keyOfExpiryWord(word))
+    }
+    return found
   }
 
   count(): number {
     return this.#count
+  }
+
+  clear(): void {
+    this.#recent = new Layer(true)
+    this.#count = 0
   }
 
   meta(): Uint8Array | undefined {
@@ -114,7 +141,7 @@ export class LmdbTable implements TableStore {
   }
 
   pendingBytes(): number {
-    return this.#recentBytes
+    return this.#recent.bytes
   }
 
   checkpoint(meta: Uint8Array, done: Done): void {
@@ -122,9 +149,8 @@ export class LmdbTable implements TableStore {
     assert(!this.#isClosed, 'the table is open')
     this.#isCheckpointing = true
     this.#frozen = this.#recent
-    this.#frozenBytes = this.#recentBytes
-    this.#recent = new Map()
-    this.#recentBytes = 0
+    this.#recent = new Layer()
+    if (this.#frozen.hidesOlder) this.#writer.tell({ kind: 'clear' })
     const slabs = slabsOf(this.#frozen)
     const handOver = (): void => {
       if (this.#isClosed) return
@@ -172,14 +198,77 @@ export class LmdbTable implements TableStore {
   }
 
   #has(key: string): boolean {
-    const found = this.#recent.get(key) ?? this.#frozen.get(key)
+    const found = this.#layered(key)
     return found === undefined ? this.#environment.has(key) : found !== deleted
   }
 
-  /** The keys that are in memory and not deleted. */
-  *#layeredKeys(): Iterable<string> {
-    for (const [key, record] of this.#recent) if (record !== deleted) yield key
-    for (const [key, record] of this.#frozen) if (record !== deleted && !this.#recent.has(key)) yield key
+  /** What the layers say of a key; undefined where the environment is to be asked. */
+  #layered(key: string): Layered | undefined {
+    const found = this.#recent.get(key)
+    if (found !== undefined) return found
+    if (this.#recent.hidesOlder) return deleted
+    return this.#frozen.get(key) ?? (this.#frozen.hidesOlder ? deleted : undefined)
+  }
+
+  #write(key: string, row: Layered): void {
+    this.#recent.set(key, row)
+    this.#frozen.hide(key)
+  }
+
+  /** The layers that show, the newest first. */
+  #layers(): readonly Layer[] {
+    return this.#recent.hidesOlder ? [this.#recent] : [this.#recent, this.#frozen]
+  }
+
+  #isEnvironmentHidden(): boolean {
+    return this.#recent.hidesOlder || this.#frozen.hidesOlder
+  }
+
+  /** All keys that begin with `prefix` and follow `after`, in order, and those that were deleted in a layer. */
+  *#places(prefix: string, after: string): Generator<string, undefined> {
+    const start = compareKeys(after, prefix) > 0 ? after : prefix
+    const lists: Iterable<string>[] = this.#layers().map(layer => layer.keysFrom(start))
+    if (!this.#isEnvironmentHidden()) lists.push(this.#environment.keys(prefix, after))
+    for (const { word: key } of mergedOrder(lists)) {
+      if (!key.startsWith(prefix)) return undefined
+      if (key !== after) yield key
+    }
+    return undefined
+  }
+
+  /** For a place: whether there is a key, too. What no layer knows came from the environment. */
+  #isThere(key: string): boolean {
+    return this.#layered(key) !== deleted
+  }
+
+  /** What expires, in order: words of expiry-order.ts. Those of the environment are left out if none is due. */
+  #expiries(nowMs: number): readonly Iterable<string>[] {
+    const lists: Iterable<string>[] = this.#layers().map(layer => layer.expiries())
+    if (nowMs >= this.#expiresFromMs && !this.#isEnvironmentHidden()) lists.push(this.#environmentExpiries())
+    return lists
+  }
+
+  *#environmentExpiries(): Generator<string, undefined> {
+    // Nothing that is hidden shows again before the next checkpoint, so it is passed once.
+    let isFirst = true
+    for (const word of this.#environment.expiries(this.#expiriesFrom)) {
+      const isHidden = this.#layered(keyOfExpiryWord(word)) !== undefined
+      if (isFirst) {
+        this.#expiriesFrom = word
+        this.#expiresFromMs = timeOfExpiryWord(word)
+      }
+      if (isHidden) continue
+      isFirst = false
+      yield word
+    }
+    if (isFirst) this.#expiresFromMs = Number.POSITIVE_INFINITY
+    return undefined
+  }
+
+  /** The environment has changed, or what hides it. */
+  #lookAtExpiriesAgain(): void {
+    this.#expiriesFrom = ''
+    this.#expiresFromMs = 0
   }
 
   #checkpointed(meta: Uint8Array, error: Error | undefined, done: Done): void {
@@ -188,11 +277,11 @@ export class LmdbTable implements TableStore {
     if (error === undefined) {
       this.#environment.refresh()
       this.#meta = meta
-      this.#frozen = new Map()
+      this.#frozen = new Layer()
     } else {
       this.#thaw()
     }
-    this.#frozenBytes = 0
+    this.#lookAtExpiriesAgain()
     done(error)
     this.#afterCheckpoint?.()
     this.#afterCheckpoint = undefined
@@ -200,10 +289,12 @@ export class LmdbTable implements TableStore {
 
   /** Puts back what could not be written, under what was written since. */
   #thaw(): void {
-    for (const [key, record] of this.#recent) this.#frozen.set(key, record)
-    this.#recent = this.#frozen
-    this.#recentBytes += this.#frozenBytes
-    this.#frozen = new Map()
+    const frozen = this.#frozen
+    this.#frozen = new Layer()
+    if (this.#recent.hidesOlder) return
+    const merged = new Layer(frozen.hidesOlder)
+    for (const layer of [frozen, this.#recent]) for (const [key, row] of layer.rows) merged.set(key, row)
+    this.#recent = merged
   }
 
   #snapshotWritten(directory: string, error: Error | undefined, done: Done): void {
@@ -235,8 +326,8 @@ export class LmdbTable implements TableStore {
     this.#environment = next
     this.#meta = next.meta()
     this.#count = next.count()
-    this.#recent = new Map()
-    this.#recentBytes = 0
+    this.#recent = new Layer()
+    this.#lookAtExpiriesAgain()
     // Views of the replaced table may still be streamed to somebody.
     previous.retire(() => this.#directories.remove(previous.directory))
   }
@@ -246,7 +337,7 @@ export class LmdbTable implements TableStore {
 function* slabsOf(layer: Layer): Generator<ArrayBuffer, undefined> {
   let changes: Change[] = []
   let bytes = 0
-  for (const [key, value] of layer) {
+  for (const [key, value] of layer.rows) {
     const record = value === deleted ? undefined : value
     changes.push([key, record])
     bytes += changeBytes(key, record)

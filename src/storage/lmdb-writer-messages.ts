@@ -7,6 +7,8 @@
 export type WriterMessage =
   /** Changes for the next commit of that environment. */
   | { readonly kind: 'rows'; readonly into: 'table' | 'snapshot'; readonly slab: ArrayBuffer }
+  /** The next commit of the table begins by removing everything; it precedes that commit's rows. */
+  | { readonly kind: 'clear' }
   /** Writes what was gathered for the table and `meta`, in one transaction. */
   | { readonly kind: 'commit'; readonly meta: Uint8Array }
   /** Begins a snapshot in that new directory; one that was not finished is forgotten. */

@@ -12,8 +12,19 @@
 import fs from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { present } from '../base/assert.js'
-import { openRows, type Rows } from './lmdb-environment.js'
-import { decodeSlab, encodeMeta, metaRowKey, type SlabRow } from './lmdb-row.js'
+import { expiryWord } from './expiry-order.js'
+import { countExpiries, openRows, type Rows } from './lmdb-environment.js'
+import {
+  decodeSlab,
+  encodeMeta,
+  expiryCountKey,
+  expiryOfRow,
+  expiryRowKey,
+  keyOfRow,
+  metaRowKey,
+  nothing,
+  type SlabRow,
+} from './lmdb-row.js'
 import {
   type WriterAnswer,
   type WriterData,
@@ -39,6 +50,7 @@ class Target {
   readonly #isStopping: () => boolean
   #slabs: ArrayBuffer[] = []
   #bytes = 0
+  #isToBeCleared = false
 
   constructor(directory: string, isStopping: () => boolean) {
     this.#rows = openRows(directory)
@@ -52,19 +64,39 @@ class Target {
     return this.#bytes
   }
 
+  /** The next commit begins by removing everything. */
+  clear(): void {
+    this.#isToBeCleared = true
+  }
+
   /** Writes all that waits, and `meta` if it is given, in one transaction that is synced before it returns. */
   commit(meta: Uint8Array | undefined): void {
     const changes: SlabRow[] = []
     for (const slab of this.#slabs) for (const row of decodeSlab(slab)) changes.push(row)
     this.#slabs = []
     this.#bytes = 0
+    const isToBeCleared = this.#isToBeCleared
+    this.#isToBeCleared = false
     // In the order of the keys, neighbours are written to one page together.
     changes.sort((one, other) => (one.order < other.order ? -1 : one.order > other.order ? 1 : 0))
     this.#rows.transactionSync(() => {
+      if (isToBeCleared) this.#rows.clearSync()
+      const expiries = countExpiries(this.#rows)
+      let added = 0
       for (const { key, value } of changes) {
         if (this.#isStopping()) throw new Stopped()
+        // No key is among the changes twice, so that where nothing expired before, nothing needs to be looked up.
+        if (expiries > 0) added -= this.#forgetExpiry(key)
         if (value === undefined) this.#rows.removeSync(key)
-        else this.#rows.putSync(key, value)
+        else {
+          this.#rows.putSync(key, value)
+          added += this.#noteExpiry(key, value)
+        }
+      }
+      if (added !== 0) {
+        const count = Buffer.alloc(8)
+        count.writeDoubleLE(expiries + added)
+        this.#rows.putSync(expiryCountKey, count)
       }
       if (meta !== undefined) this.#rows.putSync(metaRowKey, encodeMeta(meta))
     })
@@ -72,6 +104,23 @@ class Target {
 
   close(): Promise<void> {
     return this.#rows.close()
+  }
+
+  /** Returns how many rows it removed that tell when a key expires. */
+  #forgetExpiry(key: Buffer): number {
+    const row = this.#rows.get(key)
+    const expiresAt = row && expiryOfRow(row)
+    if (expiresAt === undefined) return 0
+    this.#rows.removeSync(expiryRowKey(expiryWord(expiresAt, keyOfRow(key))))
+    return 1
+  }
+
+  /** Returns how many such rows it added. */
+  #noteExpiry(key: Buffer, value: Buffer): number {
+    const expiresAt = expiryOfRow(value)
+    if (expiresAt === undefined) return 0
+    this.#rows.putSync(expiryRowKey(expiryWord(expiresAt, keyOfRow(key))), nothing)
+    return 1
   }
 }
 
@@ -120,6 +169,9 @@ function run(): void {
       case 'rows':
         if (message.into === 'table') table.add(message.slab)
         else addToSnapshot(message.slab)
+        break
+      case 'clear':
+        table.clear()
         break
       case 'commit':
         answering(() => table.commit(message.meta))

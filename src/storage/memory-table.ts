@@ -4,11 +4,13 @@
  * to it.
  */
 import { assert, present } from '../base/assert.js'
-import type { TableRecord, TableStore, TableView } from '../kv/table.js'
+import type { TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
+import { expiryWord, keyOfExpiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { compareKeys, firstKeys } from './key-order.js'
+import { SortedKeys } from './sorted-keys.js'
 
 /** One moment, held: never changed once it is made. */
-interface Held {
+export interface HeldTable {
   readonly meta: Uint8Array
   readonly rows: ReadonlyMap<string, TableRecord>
 }
@@ -16,15 +18,17 @@ interface Held {
 export interface MemoryTableOptions {
   /**
    * Called for each checkpoint and each snapshot that is to become durable; it is durable once `finish` is
-   * called, now or later. Not calling it means that it never was. By default it is called at once.
+   * called, now or later. Not calling it means that it never was. By default it is called at once. `held` is
+   * what is to become durable, for those who keep it elsewhere.
    */
-  readonly complete?: (finish: () => void) => void
+  readonly complete?: (finish: () => void, held: HeldTable) => void
 }
 
 export class MemoryTable implements TableStore {
-  readonly #complete: (finish: () => void) => void
+  readonly #complete: (finish: () => void, held: HeldTable) => void
   #rows = new Map<string, TableRecord>()
-  #durable: Held | undefined
+  #expiries = new SortedKeys()
+  #durable: HeldTable | undefined
   #building: Map<string, TableRecord> | undefined
   #pendingBytes = 0
   #isCompleting = false
@@ -44,7 +48,7 @@ export class MemoryTable implements TableStore {
     this.#afterCompletion = undefined
     this.#building = undefined
     this.#pendingBytes = 0
-    this.#rows = new Map(this.#durable?.rows)
+    this.#replaceRows(this.#durable?.rows)
   }
 
   get(key: string): TableRecord | undefined {
@@ -52,11 +56,14 @@ export class MemoryTable implements TableStore {
   }
 
   set(key: string, record: TableRecord): void {
+    this.#forgetExpiry(key)
+    if (record.expiresAt !== undefined) this.#expiries.add(expiryWord(record.expiresAt, key))
     this.#rows.set(key, record)
     this.#pendingBytes += Buffer.byteLength(key) + record.value.length
   }
 
   delete(key: string): void {
+    this.#forgetExpiry(key)
     if (this.#rows.delete(key)) this.#pendingBytes += Buffer.byteLength(key)
   }
 
@@ -64,8 +71,26 @@ export class MemoryTable implements TableStore {
     return firstKeys(this.#rows.keys(), prefix, after, limit)
   }
 
+  walk(after: string, visitsMax: number): WalkStep {
+    const keys = this.keys('', after, visitsMax)
+    return { keys, next: keys.length < visitsMax ? undefined : keys.at(-1) }
+  }
+
+  expired(nowMs: number, limit: number): string[] {
+    const found: string[] = []
+    for (const word of this.#expiries.from('')) {
+      if (found.length === limit || timeOfExpiryWord(word) > nowMs) break
+      found.push(keyOfExpiryWord(word))
+    }
+    return found
+  }
+
   count(): number {
     return this.#rows.size
+  }
+
+  clear(): void {
+    this.#replaceRows(undefined)
   }
 
   meta(): Uint8Array | undefined {
@@ -100,7 +125,7 @@ export class MemoryTable implements TableStore {
     this.#building = undefined
     const finish = (): void =>
       this.#becomeDurable({ meta, rows }, () => {
-        this.#rows = new Map(rows)
+        this.#replaceRows(rows)
         this.#pendingBytes = 0
         done(undefined)
       })
@@ -112,7 +137,20 @@ export class MemoryTable implements TableStore {
     this.crash()
   }
 
-  #becomeDurable(held: Held, done: (error: Error | undefined) => void): void {
+  #replaceRows(rows: ReadonlyMap<string, TableRecord> | undefined): void {
+    this.#rows = new Map(rows)
+    this.#expiries = new SortedKeys()
+    for (const [key, { expiresAt }] of this.#rows) {
+      if (expiresAt !== undefined) this.#expiries.add(expiryWord(expiresAt, key))
+    }
+  }
+
+  #forgetExpiry(key: string): void {
+    const expiresAt = this.#rows.get(key)?.expiresAt
+    if (expiresAt !== undefined) this.#expiries.remove(expiryWord(expiresAt, key))
+  }
+
+  #becomeDurable(held: HeldTable, done: (error: Error | undefined) => void): void {
     assert(!this.#isCompleting, 'one checkpoint or snapshot at a time')
     this.#isCompleting = true
     const epoch = this.#epoch
@@ -124,7 +162,7 @@ export class MemoryTable implements TableStore {
       const next = this.#afterCompletion
       this.#afterCompletion = undefined
       next?.()
-    })
+    }, held)
   }
 }
 
@@ -133,7 +171,7 @@ class MemoryView implements TableView {
   readonly #rows: ReadonlyMap<string, TableRecord>
   readonly #keys: readonly string[]
 
-  constructor({ meta, rows }: Held) {
+  constructor({ meta, rows }: HeldTable) {
     this.meta = meta
     this.#rows = rows
     this.#keys = [...rows.keys()].sort(compareKeys)

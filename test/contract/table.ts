@@ -143,6 +143,126 @@ export function tableContract(open: () => TableUnderTest): void {
     expect([meta(), all(), table.count()]).to.deep.equal(['third', [], 0])
   })
 
+  describe('what expires', () => {
+    const expiring = (key: string, expiresAt: number | undefined): void =>
+      table.set(key, { value: Buffer.from(key), version: 1, expiresAt })
+
+    it('is told in the order of time and then of keys, from memory and from the disk together', async () => {
+      for (const [key, at] of [
+        ['d', 40],
+        ['b', 20],
+        ['never', undefined],
+        ['c', 20],
+      ] as const)
+        expiring(key, at)
+      await checkpoint('first')
+      for (const [key, at] of [
+        ['a', 20],
+        ['e', 50],
+        ['z', 5],
+      ] as const)
+        expiring(key, at)
+      expect(table.expired(4, 10)).to.deep.equal([])
+      expect(table.expired(20, 10)).to.deep.equal(['z', 'a', 'b', 'c'])
+      expect(table.expired(20, 2)).to.deep.equal(['z', 'a'])
+      await checkpoint('second')
+      reopen()
+      expect(table.expired(100, 10)).to.deep.equal(['z', 'a', 'b', 'c', 'd', 'e'])
+      expect(table.count()).to.equal(7)
+    })
+
+    it('is told no more of what was deleted, written again or made to live for ever', async () => {
+      for (const key of ['a', 'b', 'c', 'd', 'e']) expiring(key, 10)
+      await checkpoint('first')
+      table.delete('a')
+      expiring('b', 30)
+      expiring('c', undefined)
+      expiring('d', 5)
+      expect(table.expired(20, 10)).to.deep.equal(['d', 'e'])
+      const done = checkpoint('second')
+      expiring('e', 40)
+      expect([table.expired(20, 10), table.expired(50, 10)]).to.deep.equal([['d'], ['d', 'b', 'e']])
+      await done
+      expect(table.expired(50, 10)).to.deep.equal(['d', 'b', 'e'])
+      await checkpoint('third')
+      reopen()
+      expect([table.expired(50, 10), table.count()]).to.deep.equal([['d', 'b', 'e'], 4])
+    })
+
+    it('comes with a snapshot, and goes with the table that it replaces', async () => {
+      expiring('old', 10)
+      await checkpoint('first')
+      table.beginSnapshot()
+      table.addSnapshotRows([['new', { value: Buffer.from('new'), version: 1, expiresAt: 20 }]])
+      await finishSnapshot('snapshot')
+      expect([table.expired(100, 10), table.count()]).to.deep.equal([['new'], 1])
+      const view = table.view()
+      expect(view?.rows(undefined, 1000).map(([key, { expiresAt }]) => [key, expiresAt])).to.deep.equal([
+        ['new', 20],
+      ])
+      view?.close()
+    })
+  })
+
+  describe('removed as a whole', () => {
+    it('is empty at once, and after a checkpoint and a restart holds only what was written since', async () => {
+      for (const key of ['a', 'b']) table.set(key, { value: Buffer.from('1'), version: 1, expiresAt: 10 })
+      await checkpoint('first')
+      set('c', '1')
+      table.clear()
+      expect([all(), table.count(), get('a'), get('c'), table.expired(100, 10)]).to.deep.equal([
+        [],
+        0,
+        undefined,
+        undefined,
+        [],
+      ])
+      set('b', '2')
+      expect([all(), table.count(), get('b'), get('a')]).to.deep.equal([['b'], 1, '2', undefined])
+      await checkpoint('second')
+      expect([all(), table.count(), table.expired(100, 10)]).to.deep.equal([['b'], 1, []])
+      reopen()
+      expect([all(), table.count(), get('b'), table.expired(100, 10), meta()]).to.deep.equal([
+        ['b'],
+        1,
+        '2',
+        [],
+        'second',
+      ])
+    })
+
+    it('may happen while a checkpoint is under way, which still holds the moment at which it began', async () => {
+      for (let index = 0; index < 3000; index++) set(`key ${index}`, 'before')
+      const done = checkpoint('first')
+      table.clear()
+      set('new', 'after')
+      expect([all(), table.count()]).to.deep.equal([['new'], 1])
+      await done
+      expect([all(), table.count()]).to.deep.equal([['new'], 1])
+      reopen()
+      expect(table.count()).to.equal(3000)
+    })
+  })
+
+  it('is walked over in bounded steps, and finds every key that is there', async () => {
+    for (let index = 0; index < 100; index++) set(`key ${String(index).padStart(3, '0')}`, 'x')
+    await checkpoint('first')
+    for (let index = 100; index < 150; index++) set(`key ${index}`, 'x')
+    for (let index = 10; index < 80; index++) table.delete(`key 0${index}`)
+    const found: string[] = []
+    let steps = 0
+    let after: string | undefined = ''
+    while (after !== undefined) {
+      const step = table.walk(after, 7)
+      expect(step.keys.length).to.be.at.most(7)
+      found.push(...step.keys)
+      after = step.next
+      expect(++steps).to.be.below(100)
+    }
+    expect(found).to.deep.equal(all())
+    expect(found.length).to.equal(80)
+  })
+
   it('tells how much was written since the last checkpoint began', async () => {
     set('key', 'x'.repeat(1000))
     expect(table.pendingBytes()).to.be.within(1003, 1100)

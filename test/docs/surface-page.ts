@@ -5,12 +5,19 @@
  */
 import { logIndex, nodeId, term } from '../../src/base/ids.js'
 import { namedWriteExpiryMs, namedWritesMax } from '../../src/kv/named-writes.js'
-import { readConfig } from '../../src/node/config.js'
 import { flags } from '../../src/node/flags.js'
-import { environmentName, SettingError, type SettingRow, type SettingTable } from '../../src/node/settings.js'
+import { environmentName, type SettingRow, type SettingTable } from '../../src/node/settings.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { keysPerPageMax } from '../../src/protocol/command.js'
-import { commandRow, isFor, usage, type Verb, verbs } from '../../src/protocol/commands.js'
+import {
+  commandRow,
+  type Engine,
+  isFor,
+  summaryOf,
+  usage,
+  type Verb,
+  verbs,
+} from '../../src/protocol/commands.js'
 import { errors } from '../../src/protocol/errors.js'
 import { parseJson } from '../../src/protocol/json.js'
 import { jsonFailure, jsonReply } from '../../src/protocol/json-reply.js'
@@ -34,7 +41,7 @@ export function surfacePage(): string {
     '',
     ...commandTable(),
     '',
-    ...verbsShown.flatMap(optionTable),
+    ...verbsOf('raft').flatMap(verb => optionTable(verb)),
     '### Replies',
     '',
     repliesExplained,
@@ -52,6 +59,21 @@ export function surfacePage(): string {
     jsonDialect,
     '',
     ...session(jsonExamples.map(([line, response]) => [line, replyInJson(line, response)])),
+    '',
+    '## The ring engine',
+    '',
+    ringExplained,
+    '',
+    ...commandTable('ring'),
+    '',
+    ...verbsOf('ring').flatMap(verb => optionTable(verb, 'ring')),
+    ...session(ringTextExamples.map(([line, response]) => [line, textReply(line, response, 'ring')])),
+    '',
+    ringInJson,
+    '',
+    ...session(ringJsonExamples.map(([line, response]) => [line, replyInJson(line, response, 'ring')])),
+    '',
+    ...session([['watch --cluster', watchText + ringEvents.map(event => eventText(event) ?? '').join('')]]),
     '',
     '## Errors',
     '',
@@ -73,7 +95,8 @@ const introduction = `This page is made from the tables in \`src/protocol/comman
 \`UPDATE=1\` makes that test write it anew.
 
 A node has one port for clients, 5000 unless changed. A line that begins with \`{\` is a request in the JSON
-dialect, any other line is a command of the text dialect; both can be used on one connection.`
+dialect, what begins with \`*\` is one in the protocol of Redis, which has [a page of its own](redis.md), and any other line
+is a command of the text dialect. All can be used on one connection.`
 
 const textDialect = `One command a line, one reply for each, in order. Lines end in \`\\n\` or \`\\r\\n\`; a last line without
 either is carried out when the client closes its side. An empty line is nothing. Commands can be typed in either
@@ -173,6 +196,87 @@ const events: readonly ClusterEvent[] = [
   { kind: 'removed' },
 ]
 
+const ringExplained = `A node that was started with \`--engine ring\` speaks the same dialects, with these commands. How it
+differs from consensus, and what each costs, is told in [engines.md](engines.md).
+
+A key may have several versions at once, when clients wrote it without having seen each other's writes. The first line
+of the answer then says \`CONFLICT:\` and how many lines follow. A *context* stands for the versions that an answer
+gave; a write with that context replaces them, and no others. It is one word, and the same on every node for the same
+versions. A quorum is from 1 to the replication factor.`
+
+const ringInJson = `In JSON \`get\` gives value and context of each version, and the context of all of them. A write answers with the
+versions that stand after it.`
+
+const context = 'AQIBWjMxMjVmAQ'
+const writtenMs = 1_735_689_600_000
+const oneVersion = versionsOf('value1')
+const twoVersions = versionsOf('value1', 'value2')
+
+const ringTextExamples: readonly (readonly [line: string, response: Response])[] = [
+  ['put key1 value1', oneVersion],
+  ['put key1 value2', twoVersions],
+  ['get key1', twoVersions],
+  ['get --context key1', oneVersion],
+  [`put --quorum 3 --context ${context} key1 value1`, oneVersion],
+  ['set key1 value1', oneVersion],
+  ['delete key1', versionsOf()],
+  ['get key1', versionsOf()],
+  ['put key1 value1', failure('QUORUM_NOT_MET', { reached: 1, quorum: 2 })],
+  ['put --quorum 4 key1 value1', failure('QUORUM_INVALID', { copies: 3 })],
+  [
+    'lookup key1',
+    { kind: 'owners', addresses: ['192.168.1.2:5000', '192.168.1.1:5000', '192.168.1.3:5000'] },
+  ],
+  ['count', { kind: 'count', records: 17 }],
+  ['members', { kind: 'status', status: exampleRing() }],
+  ['status --verbose', { kind: 'status', status: exampleRing() }],
+  ['join 192.168.1.1', done],
+  ['leave', done],
+  ['cas key1 7 value2', noAnswer],
+]
+
+const ringJsonExamples: readonly (readonly [line: string, response: Response])[] = [
+  ['{"id":1,"op":"put","key":"key1","value":"value1","quorum":2}', oneVersion],
+  ['{"id":2,"op":"get","key":"key1"}', twoVersions],
+  ['{"id":3,"op":"lookup","key":"key1"}', { kind: 'owners', addresses: ['192.168.1.2:5000'] }],
+  ['{"id":4,"op":"put","key":"key1","value":"v"}', failure('QUORUM_NOT_MET', { reached: 1, quorum: 2 })],
+]
+
+const ringEvents: readonly ClusterEvent[] = [
+  { kind: 'member-joining', address: '192.168.1.4:5000' },
+  { kind: 'member-added', address: '192.168.1.4:5000' },
+  { kind: 'crowded', key: 'key1', versions: 25 },
+  { kind: 'member-evicted', address: '192.168.1.3:5000' },
+  { kind: 'member-leaving', address: '192.168.1.4:5000' },
+  { kind: 'member-removed', address: '192.168.1.4:5000' },
+]
+
+function versionsOf(...values: readonly string[]): Response {
+  return {
+    kind: 'versions',
+    versions: values.map(value => ({ value: Buffer.from(value), context, writtenMs })),
+    context,
+  }
+}
+
+/** Three members, for the last of which something is kept here until it is back. */
+function exampleRing(): ClusterStatus {
+  const members = ['192.168.1.1:5000', '192.168.1.2:5000', '192.168.1.3:5000'].map((address, at) => {
+    const isGone = at === 2
+    return {
+      id: nodeId(address),
+      address,
+      role: isGone ? 'dead' : 'up',
+      active: !isGone,
+      inSync: !isGone,
+      hints: isGone ? 4 : 0,
+      lastHeardMs: at === 0 ? 0 : isGone ? 15_310 : 40,
+    } as const
+  })
+  const held = { records: 17, hintsMax: 100_000, moving: undefined, tombstones: 2 }
+  return { engine: 'ring', leader: undefined, members, canLose: 0, replicationFactor: 3, ...held }
+}
+
 /** Three members, the last of which was cut off a while ago. */
 function exampleStatus(): ClusterStatus {
   const members = ['192.168.1.1:5000', '192.168.1.2:5000', '192.168.1.3:5000'].map((address, at) => {
@@ -193,21 +297,22 @@ function exampleStatus(): ClusterStatus {
   return { engine: 'raft', leader: '192.168.1.1:5000', members, canLose: 0 }
 }
 
-const engine = 'raft'
-const verbsShown = verbs.filter(verb => isFor(engine, verb))
+function verbsOf(engine: Engine): readonly Verb[] {
+  return verbs.filter(verb => isFor(engine, verb))
+}
 
-function commandTable(): string[] {
-  const rows = verbsShown.map(verb => {
+function commandTable(engine: Engine = 'raft'): string[] {
+  const rows = verbsOf(engine).map(verb => {
     const row = commandRow(verb)
     const names = [...(row.aliases ?? []).map(code)].join(', ')
     const alias = names === '' ? '' : ` Also called ${names}.`
     const only = row.only === 'json' ? ' In the JSON dialect only.' : ''
-    return [code(usage(verb, engine)), `${row.summary}${alias}${only}`]
+    return [code(usage(verb, engine)), `${summaryOf(verb, engine)}${alias}${only}`]
   })
   return table(['command', 'does'], rows)
 }
 
-function optionTable(verb: Verb): string[] {
+function optionTable(verb: Verb, engine: Engine = 'raft'): string[] {
   const options = Object.entries(commandRow(verb).options).filter(([, option]) => isFor(engine, verb, option))
   if (options.length === 0) return []
   const rows = options.map(([name, option]) => [
@@ -234,29 +339,10 @@ function flagTable(settings: SettingTable): string[] {
   const rows = Object.entries(settings).map(([name, row]) => {
     const flag = code(row.value === undefined ? `--${name}` : `--${name} ${row.value}`)
     const variable = row.only === 'flag' ? '' : code(environmentName(name))
-    return [flag, variable, defaultShown(row), `${row.summary}.${availability(name)}`, row.reason]
+    return [flag, variable, defaultShown(row), `${row.summary}.`, row.reason]
   })
   return table(['flag', 'environment', 'default', 'does', 'why that default'], rows)
 }
-
-/** Settings that belong to the other engine are known, so that they can be refused by name. */
-function availability(flag: string): string {
-  const sample = ringSettings.get(flag)
-  if (sample === undefined) return ''
-  try {
-    readConfig({ argv: [`--${flag}=${sample}`], env: {} })
-    return ''
-  } catch (error) {
-    if (!(error instanceof SettingError) || error.problem !== 'not-available') throw error
-    return sample === 'ring' ? ' ring is not available in this version.' : ' Not available in this version.'
-  }
-}
-
-const ringSettings: ReadonlyMap<string, string> = new Map([
-  ['engine', 'ring'],
-  ['replication-factor', '3'],
-  ['evict', 'true'],
-])
 
 function defaultShown(row: SettingRow<unknown>): string {
   const unit = row.unit === undefined ? '' : ` ${row.unit}`
@@ -264,7 +350,7 @@ function defaultShown(row: SettingRow<unknown>): string {
   return shown === '' ? '' : code(shown)
 }
 
-function textReply(line: string, response: Response): string {
+function textReply(line: string, response: Response, engine: Engine = 'raft'): string {
   const command = parseText(Buffer.from(line), engine)
   const out = new ByteWriter()
   if (command === undefined) return ''
@@ -273,7 +359,7 @@ function textReply(line: string, response: Response): string {
   return out.take().toString('utf8')
 }
 
-function replyInJson(line: string, response: Response): string {
+function replyInJson(line: string, response: Response, engine: Engine = 'raft'): string {
   const { id, request } = parseJson(Buffer.from(line), engine)
   if (request.kind === 'error') return jsonFailure(id, request)
   if (request.kind === 'control') throw new Error('nodes speak in no example')

@@ -34,6 +34,12 @@ describe('When all nodes are killed with kill -9 at the same time', () => {
       expect(await allKeys(node)).to.deep.equal(keys)
     }
   })
+
+  it('nobody is told again of members that were there before', () => {
+    for (const { process } of nodes) {
+      expect(process.output).to.include('"event":"leader"').and.not.include('"event":"member-added"')
+    }
+  })
 })
 
 /** Returns the milliseconds from the start of the processes to the first answer to a new put. */

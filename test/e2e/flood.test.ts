@@ -10,6 +10,8 @@ import { type Random, seededRandom } from '../../src/base/random.js'
 import { startCluster, startNode, stopAll, type TestNode, textClient, waitFor } from '../support/processes.js'
 import { Bystander, countAll, hearSomething, open, readAll, send } from './flood-clients.js'
 
+/** What a request in the Redis protocol begins with: `*`. */
+const redisMark = 0x2a
 /** How far the resident memory of a node may rise above its resting memory, over all floods of requests, in MiB. */
 const growthMaxMib = 150
 /** The same under a flood of writes: the log and the table keep recent writes in memory, up to their own bounds. */
@@ -51,6 +53,10 @@ describe('a cluster under a flood', () => {
     const replies = readAll(socket)
     for (let left = 100_000; left > 0; ) {
       const chunk = randomBytes(random, Math.min(left, random.between(1, 4000)))
+      // With one of these a line would begin in the Redis protocol, which has no lines to go on with: see below.
+      chunk.forEach((byte, at) => {
+        if (byte === redisMark) chunk[at] = redisMark + 1
+      })
       left -= chunk.length
       await send(socket, chunk)
     }
@@ -59,6 +65,18 @@ describe('a cluster under a flood', () => {
     expect(lines.pop()).to.equal('')
     expect(lines.length).to.be.above(100)
     for (const line of lines) expect(line).to.match(/^ERROR: |^\{.*"ok":false/)
+    await expectUnharmed()
+  })
+
+  it('of random bytes behind the mark of the Redis protocol, says so and hangs up', async () => {
+    const random = announcedRandom()
+    for (let connection = 0; connection < 50; connection++) {
+      const socket = await open(node.host, node.port)
+      const replies = readAll(socket)
+      socket.write(Buffer.concat([Buffer.from('*'), randomBytes(random, random.between(1, 4000))]))
+      socket.end('\r\n')
+      expect(await replies).to.match(/^(-ERR Protocol error: [^\r\n]*\r\n)?$/)
+    }
     await expectUnharmed()
   })
 

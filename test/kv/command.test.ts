@@ -3,14 +3,14 @@ import fc from 'fast-check'
 import {
   type Command,
   decodeProposal,
-  decodeValue,
   encodeCommand,
   encodeProposal,
-  encodeValue,
+  encodeTime,
   type Identity,
   isCommand,
   isSessionName,
 } from '../../src/kv/command.js'
+import { decodeValue, encodeValue } from '../../src/kv/value-codec.js'
 
 const keys = fc.string({ unit: 'grapheme', minLength: 1 })
 const values = fc.oneof(
@@ -48,10 +48,14 @@ describe('the encoding of commands', () => {
         const data = encodeProposal(wallMs, identity, encodeCommand(command))
         const decoded = decodeProposal(data)
         expect(decoded?.wallMs).to.equal(wallMs)
-        expect(decoded?.identity).to.deep.equal(identity)
-        expect(plain(decoded?.command)).to.deep.equal(plain(command))
+        expect(decoded?.write?.identity).to.deep.equal(identity)
+        expect(plain(decoded?.write?.command)).to.deep.equal(plain(command))
       }),
     )
+  })
+
+  it('tells the time alone where nothing else is to be told', () => {
+    expect(decodeProposal(encodeTime(17))).to.deep.equal({ wallMs: 17, write: undefined })
   })
 
   it('is one line of JSON, readable where the value is text', () => {
@@ -127,6 +131,6 @@ describe('the encoding of commands', () => {
 
 /** The same with the value as a plain array, and without what is undefined. */
 function plain(command: Command | undefined): unknown {
-  if (command === undefined || command.op === 'delete') return { ...command }
+  if (command === undefined || command.op === 'delete' || command.op === 'redis') return { ...command }
   return { ...command, value: [...command.value] }
 }

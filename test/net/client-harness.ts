@@ -4,6 +4,7 @@ import type { AdminRequest, Backend } from '../../src/net/client-backend.js'
 import { type ClientServer, type ClientServerOptions, listenForClients } from '../../src/net/client-server.js'
 import type { DataRequest } from '../../src/protocol/command.js'
 import { type ClusterEvent, failure, type Response } from '../../src/protocol/request.js'
+import type { RingRequest } from '../../src/protocol/ring-request.js'
 
 /** Carries requests out at once, and answers them when it is told to (at once, unless `holding`). */
 export class FakeBackend implements Backend {
@@ -64,6 +65,8 @@ export class FakeBackend implements Backend {
     if (request.op === 'status') {
       return { kind: 'status', status: { engine: 'raft', leader: undefined, members: [], canLose: 0 } }
     }
+    if (request.op === 'redis-read' || request.op === 'redis-write') return failure('BUSY')
+    if (isForRing(request)) return failure('ENGINE_MISMATCH', { command: request.op, engine: 'ring' })
     const found = this.data.get(request.key)
     if (request.op === 'get') {
       return found === undefined ? failure('KEY_NOT_FOUND') : { kind: 'value', ...found }
@@ -75,6 +78,10 @@ export class FakeBackend implements Backend {
     else this.data.set(request.key, { value: Buffer.from(request.value), version })
     return { kind: 'written', version }
   }
+}
+
+function isForRing(request: DataRequest): request is Extract<DataRequest, RingRequest> {
+  return ['read-versions', 'write-version', 'lookup', 'count'].includes(request.op)
 }
 
 /** A client that keeps what it receives as text. */

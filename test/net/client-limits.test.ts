@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { expect } from 'chai'
 import {
-  linesPerTurn,
+  messagesPerTurn,
   requestBytesMax,
   unsentBytesMax,
   windowFirst,
@@ -152,7 +152,7 @@ describe('the bounds of the client port', () => {
     await client.ask(`${'\n'.repeat(lines)}get end\n`)
     isOver = true
     // In one turn of the loop a connection may read when its bytes arrive, and have its own turn.
-    expect(turns).to.be.at.least(lines / (2 * linesPerTurn))
+    expect(turns).to.be.at.least(lines / (2 * messagesPerTurn))
   })
 
   it('serves one of a thousand connections while the others are idle', async () => {

@@ -86,6 +86,7 @@ describe('configuration', () => {
       engine: 'raft',
       preset: 'quorate',
       replicationFactor: undefined,
+      evict: false,
       listenHost: '127.0.0.1',
       port: 5000,
       peerPort: 6000,
@@ -316,13 +317,51 @@ describe('configuration', () => {
       expect(configOf('--election-timeout 300 --heartbeat-interval 100').electionTimeoutMs).to.equal(300)
     })
 
-    for (const words of ['--engine ring', '--replication-factor 2', '--evict']) {
-      it(`says that ${words} is not available in this version`, () => {
-        const refusal = refusalOf(words)
-        expect(refusal.problem).to.equal('not-available')
-        expect(refusal.message).to.match(/not available in this version\.$/)
+    const ofTheOther = {
+      '--replication-factor 2': '--replication-factor belongs to the ring engine, and this node runs raft.',
+      '--evict': '--evict belongs to the ring engine, and this node runs raft.',
+      '--engine ring --reads lease': '--reads belongs to the raft engine, and this node runs ring.',
+      '--engine ring --force-new-cluster':
+        '--force-new-cluster belongs to the raft engine, and this node runs ring.',
+    }
+    for (const [words, message] of Object.entries(ofTheOther)) {
+      it(`says of ${words} which engine has that`, () => {
+        expect(refusalOf(words).message).to.equal(message)
       })
     }
+  })
+
+  describe('the engine', () => {
+    it('has settings of its own', () => {
+      const config = configOf('--engine ring --replication-factor 5 --evict')
+      expect(config).to.include({ engine: 'ring', replicationFactor: 5, evict: true })
+    })
+
+    it('is that of the data directory where nobody says otherwise', () => {
+      const engineOf = (): 'ring' => 'ring'
+      expect(configOf('', { engineOf }).engine).to.equal('ring')
+      expect(configOf('--engine raft', { engineOf }).engine).to.equal('raft')
+      expect(configOf('--evict', { engineOf }).evict).to.equal(true)
+    })
+
+    it('is read from the identity there; one that does not name any is of raft', () => {
+      const folder = mkdtempSync(join(tmpdir(), 'quorate-config-'))
+      try {
+        const engineFor = (engine: string | undefined): string => {
+          const standing = { kind: 'joining' }
+          const value = { format: 1, node: '5f0e2a3c-7f0b-4a58-9d7e-2f4a4f6f3b11', engine, standing }
+          writeFileSync(join(folder, 'identity.json'), JSON.stringify({ checksum: '', value }))
+          return configOf(`--data-dir=${folder}`).engine
+        }
+        expect([engineFor('ring'), engineFor('raft'), engineFor(undefined)]).to.deep.equal([
+          'ring',
+          'raft',
+          'raft',
+        ])
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    })
   })
 
   describe('founding and joining', () => {

@@ -15,6 +15,10 @@ const events: { readonly [Kind in ClusterEvent['kind']]: ClusterEvent & { readon
   role: { kind: 'role', role: 'candidate', term: term(4) },
   'member-added': { kind: 'member-added', address: '10.0.0.4:5000' },
   'member-removed': { kind: 'member-removed', address: '10.0.0.4:5001' },
+  'member-joining': { kind: 'member-joining', address: '10.0.0.4:5000' },
+  'member-leaving': { kind: 'member-leaving', address: '10.0.0.4:5000' },
+  'member-evicted': { kind: 'member-evicted', address: '10.0.0.4:5000' },
+  crowded: { kind: 'crowded', key: 'cart7', versions: 26 },
   'out-of-sync': { kind: 'out-of-sync', address: '10.0.0.3:5000' },
   'in-sync': { kind: 'in-sync', address: '10.0.0.3:5000' },
   'snapshot-sending': { kind: 'snapshot-sending', address: '10.0.0.3:5000', index: logIndex(7) },
@@ -101,6 +105,8 @@ describe('events of the cluster in the log', () => {
     logClusterEvent(log, { kind: 'leader', address: undefined, term: term(5) })
     logClusterEvent(log, { kind: 'disk', state: 'ok' })
     expect(lines.map(line => JSON.parse(line)).map(line => `${line.level} ${line.event}`)).to.deep.equal([
+      'warn member-evicted',
+      'warn crowded',
       'warn out-of-sync',
       'error disk',
       'warn removed',

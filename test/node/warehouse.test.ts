@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { logIndex, nodeId, term } from '../../src/base/ids.js'
 import { readConfig } from '../../src/node/config.js'
-import { type Preset, presetOf, warehouseProgram, whyUnlike } from '../../src/node/warehouse.js'
+import { type Likeness, whyNotTogether, whyUnlike } from '../../src/node/likeness.js'
+import { type Preset, presetOf, warehouseProgram } from '../../src/node/warehouse.js'
 import { type ClusterStatus, failure } from '../../src/protocol/request.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
@@ -85,7 +86,8 @@ describe('the preset of a warehouse', () => {
   })
 
   it('keeps apart what cannot be of one cluster, and says both numbers where replication factors differ', () => {
-    const one = (preset: 'quorate' | 'warehouse', replicationFactor?: number) => ({
+    const one = (preset: 'quorate' | 'warehouse', replicationFactor?: number): Likeness => ({
+      engine: 'raft',
       preset,
       replicationFactor,
     })
@@ -98,6 +100,27 @@ describe('the preset of a warehouse', () => {
     expect(whyUnlike(one('warehouse', 2), one('quorate'))).to.equal(
       'it was started as quorate, and this cluster is one of warehouse.',
     )
+  })
+})
+
+describe('nodes that form a cluster', () => {
+  const node = (engine: 'raft' | 'ring', replicationFactor?: number): Likeness => ({
+    engine,
+    preset: 'quorate',
+    replicationFactor,
+  })
+
+  it('run the same engine; on a ring they were told the same number of copies', () => {
+    const at = '10.0.0.2:5000'
+    expect(whyNotTogether(node('ring', 3), at, node('ring', 3))).to.equal(undefined)
+    expect(whyNotTogether(node('raft'), at, node('raft'))).to.equal(undefined)
+    expect(whyNotTogether(node('raft'), at, node('ring'))).to.equal(
+      `${at} was started with --engine ring, this node with --engine raft: give all of them the same.`,
+    )
+    expect(whyNotTogether(node('ring', 3), at, node('ring'))).to.equal(
+      `${at} was started without --replication-factor, this node with --replication-factor 3: give all of them the same.`,
+    )
+    expect(whyNotTogether(node('ring', 3), at, node('ring', 2))).to.include('replication-factor 3')
   })
 })
 

@@ -28,7 +28,9 @@ function asked(message: unknown): unknown {
   const { request } = parse(message)
   if (!('request' in request)) return request
   const inner = request.request
-  return 'value' in inner ? { ...inner, value: Buffer.from(inner.value).toString() } : inner
+  return 'value' in inner && inner.value !== undefined
+    ? { ...inner, value: Buffer.from(inner.value).toString() }
+    : inner
 }
 
 /** What a message is answered with, as an object, if this is the engine's response. */

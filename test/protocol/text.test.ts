@@ -13,7 +13,9 @@ function asked(line: string | Buffer): unknown {
   const command = parse(line)
   if (command === undefined || command.kind === 'error' || !('request' in command)) return command
   const { request } = command
-  return 'value' in request ? { ...request, value: Buffer.from(request.value).toString() } : request
+  return 'value' in request && request.value !== undefined
+    ? { ...request, value: Buffer.from(request.value).toString() }
+    : request
 }
 
 /** What a line is answered with, where it is refused. */

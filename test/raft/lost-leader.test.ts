@@ -58,4 +58,22 @@ describe('a leader that fell silent', () => {
     const { electionAtTick, tick } = node.raft.view
     expect(electionAtTick - tick).to.be.below(options.electionTicks)
   })
+
+  it('is not outbid at once by those who have just voted for its successor', () => {
+    const voter = new SimulatedNode(
+      three,
+      new NodeDisk(firstConfiguration([one, two, three].map(describeMember), 'linearizable')),
+      seededRandom('voter'),
+    )
+    receive(voter, one, append)
+    voter.raft.disconnected(one)
+    expect(voter.raft.view.electionAtTick - voter.raft.view.tick).to.be.below(options.electionTicks)
+    const [lastIndex, lastTerm] = [logIndex(1), term(1)]
+    receive(voter, two, { kind: 'vote-request', term: term(2), lastIndex, lastTerm, transfer: false })
+    const { votedFor, electionAtTick, tick } = voter.raft.view
+    expect(votedFor).to.equal(two)
+    expect(electionAtTick - tick)
+      .to.be.above(2 * options.heartbeatTicks)
+      .and.at.most(options.electionTicks)
+  })
 })

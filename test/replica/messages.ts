@@ -1,6 +1,8 @@
 /** Every message that consensus replicas exchange, made up by chance. */
+
 import fc from 'fast-check'
 import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../../src/base/ids.js'
+import type { ReadOperation, Reply } from '../../src/base/operation.js'
 import { encodeCommand } from '../../src/kv/command.js'
 import { encodeRows } from '../../src/kv/rows.js'
 import type { Result } from '../../src/kv/sessions.js'
@@ -88,7 +90,23 @@ const chunks: fc.Arbitrary<ConsensusMessage> = fc.record({
   ),
 })
 
+/** Text without the end of a line. */
+const lines = texts.map(text => text.replace(/[\r\n]/g, ' '))
+
+const replies: fc.Arbitrary<Reply[]> = fc.array(
+  fc.oneof(
+    fc.constant<Reply>({ kind: 'nil' }),
+    fc.record({ kind: fc.constantFrom('status' as const, 'error' as const), text: lines }),
+    fc.record({
+      kind: fc.constant('integer' as const),
+      value: fc.oneof(fc.integer(), fc.constant(2n ** 60n)),
+    }),
+    fc.record({ kind: fc.constant('bytes' as const), value: bytes }),
+  ),
+)
+
 const results: fc.Arbitrary<Result> = fc.oneof(
+  fc.record({ kind: fc.constant('replies' as const), replies }),
   fc.record({ kind: fc.constant('written' as const), version: counts }),
   fc.record({ kind: fc.constant('written' as const), version: counts, existed: fc.boolean() }),
   fc.record({ kind: fc.constant('refused' as const), code: fc.constantFrom('KEY_EXISTS', 'KEY_NOT_FOUND') }),
@@ -106,9 +124,20 @@ const forwardedWrites: fc.Arbitrary<ForwardedWrite[]> = fc.array(
   },
 )
 
+const redisReads: fc.Arbitrary<ReadOperation> = fc.oneof(
+  fc.record({ op: fc.constantFrom('strlen' as const, 'type' as const), key: texts }),
+  fc.record({ op: fc.constantFrom('exists' as const, 'mget' as const), keys: fc.array(texts) }),
+  fc.record({ op: fc.constant('getrange' as const), key: texts, start: fc.integer(), end: fc.integer() }),
+)
+
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ op: fc.constant('get' as const), key: texts, local: fc.constant(false) }),
   fc.record({ op: fc.constant('keys' as const), prefix: texts, after: texts, limit: counts }),
+  fc.record({
+    op: fc.constant('redis-read' as const),
+    operations: fc.array(fc.oneof(fc.constant<ReadOperation>({ op: 'dbsize' }), redisReads)),
+    local: fc.constant(false),
+  }),
   fc.record({ op: fc.constantFrom('add-member', 'move-member'), member: members }),
   fc.record({ op: fc.constantFrom('remove-member', 'transfer-leader'), address: addresses }),
 )
@@ -117,6 +146,7 @@ const codes = Object.keys(errors) as ErrorCode[]
 const responses: fc.Arbitrary<Response> = fc.oneof(
   fc.record({ kind: fc.constant('value' as const), value: bytes, version: counts }),
   fc.record({ kind: fc.constant('keys' as const), keys: fc.array(texts), more: fc.boolean() }),
+  fc.record({ kind: fc.constant('redis' as const), replies }),
   fc.record({ kind: fc.constant('done' as const) }),
   fc.record({ kind: fc.constant('error' as const), code: fc.constantFrom(...codes) }),
   fc.record({
@@ -185,7 +215,12 @@ export const messages: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     clockMs: counts,
   }),
   fc.record({ kind: fc.constant('query' as const), id: counts, request: requests }),
-  fc.record({ kind: fc.constant('query-reply' as const), id: counts, response: responses }),
+  fc.record({
+    kind: fc.constant('query-reply' as const),
+    id: counts,
+    index: fc.option(indexes, { nil: undefined }),
+    response: responses,
+  }),
   fc.record({ kind: fc.constant('removed' as const) }),
 )
 

@@ -28,7 +28,7 @@ function answerOf(response: Response): ConsensusMessage[] {
   queries.takeForeign(asker, 42, get)
   for (const { token } of queries.takeWaiting()) queries.await(token, logIndex(7))
   for (const ready of queries.takeReady(logIndex(7))) {
-    queries.finishRead(ready, response, () => carriedBytesMax, outgoing)
+    queries.finishRead(ready, response, logIndex(7), () => carriedBytesMax, outgoing)
   }
   expect(queries.takeReady(logIndex(100))).to.deep.equal([])
   return outgoing.map(({ message }) => message)
@@ -36,7 +36,7 @@ function answerOf(response: Response): ConsensusMessage[] {
 
 describe('a read at a node that does not lead', () => {
   it('is answered by the leader with what was read, where that is small', () => {
-    expect(answerOf(small)).to.deep.equal([{ kind: 'query-reply', id: 42, response: small }])
+    expect(answerOf(small)).to.deep.equal([{ kind: 'query-reply', id: 42, index: 7, response: small }])
   })
 
   it('is answered by the leader with where to read, where the answer is large', () => {
@@ -56,7 +56,7 @@ describe('a read at a node that does not lead', () => {
     expect(queries.takeReady(logIndex(6))).to.deep.equal([])
     const ready = queries.takeReady(logIndex(8))
     expect(ready.map(({ question }) => question.request)).to.deep.equal([get])
-    for (const one of ready) queries.finishRead(one, large, () => carriedBytesMax, outgoing)
+    for (const one of ready) queries.finishRead(one, large, logIndex(8), () => carriedBytesMax, outgoing)
     expect(answers).to.deep.equal([[1, large]])
     expect(outgoing).to.deep.equal([])
   })
@@ -73,5 +73,61 @@ describe('a read at a node that does not lead', () => {
     expect(outgoing).to.deep.equal([{ to: asker, message: asked.message }])
     // Both answers are good, and one is given.
     expect(queries.takeReady(logIndex(7))).to.have.length(1)
+  })
+})
+
+describe('the answers to reads of one node', () => {
+  const values = [5, 6, 7].map(version => ({ kind: 'value', value: Buffer.from('x'), version }) as const)
+  const [older, newer, newest] = [values[0], values[1], values[2]].map(value => value ?? small)
+
+  /** Two reads that a leader was asked for, and their ids. */
+  function twoReads(): ReturnType<typeof questions> & { asked: () => number[] } {
+    const { queries, answers } = questions()
+    queries.add(requestId(1), get, never, 50)
+    queries.add(requestId(2), get, never, 60)
+    const asked = (): number[] => {
+      const outgoing: To<ConsensusMessage>[] = []
+      queries.sendTo(leader, term(3), 0, 30, outgoing)
+      return outgoing.map(({ message }) => (message.kind === 'query' ? message.id : -1))
+    }
+    return { queries, answers, asked }
+  }
+
+  it('leave in the order of the questions, whichever comes first', () => {
+    const { queries, answers, asked } = twoReads()
+    const [first = -1, second = -1] = asked()
+    queries.settle(second, newer ?? small, logIndex(6))
+    expect(answers).to.deep.equal([])
+    queries.settle(first, older ?? small, logIndex(5))
+    expect(answers).to.deep.equal([
+      [1, older],
+      [2, newer],
+    ])
+  })
+
+  it('never go back: one that was read before what the answer ahead of it shows is asked for again', () => {
+    const { queries, answers, asked } = twoReads()
+    const [first = -1, second = -1] = asked()
+    queries.settle(second, older ?? small, logIndex(5))
+    queries.settle(first, newer ?? small, logIndex(6))
+    expect(answers).to.deep.equal([[1, newer]])
+    expect(asked()).to.deep.equal([second])
+    queries.settle(second, newest ?? small, logIndex(7))
+    expect(answers).to.deep.equal([
+      [1, newer],
+      [2, newest],
+    ])
+    expect(queries.size).to.equal(0)
+  })
+
+  it('do not wait for one whose time is up', () => {
+    const { queries, answers, asked } = twoReads()
+    const [, second = -1] = asked()
+    queries.settle(second, newer ?? small, logIndex(6))
+    queries.expire(50)
+    expect(answers.map(([id, { kind }]) => [id, kind])).to.deep.equal([
+      [1, 'error'],
+      [2, 'value'],
+    ])
   })
 })

@@ -3,6 +3,7 @@
  * once, and records what it asked and heard. A connection's requests take effect in the order sent, by the same
  * rules (ordering.ts) as on a real client port.
  */
+import type { Reply, WriteOperation } from '../../src/base/operation.js'
 import type { Random } from '../../src/base/random.js'
 import { errors } from '../../src/protocol/errors.js'
 import { Ordering, type Ticket } from '../../src/protocol/ordering.js'
@@ -31,6 +32,8 @@ export interface ClientOptions {
   readonly reads: number
   /** How many of the clients only read: they go on at a node that takes no writes any more. */
   readonly readers: number
+  /** The share of what is asked that is asked as Redis commands would; none if it is left out. */
+  readonly redis?: number
 }
 
 /** What clients share in one run. */
@@ -55,6 +58,8 @@ const reconnectMs = 20
 interface Asked {
   readonly id: number
   readonly action: Action
+  /** Asked as a Redis command would. */
+  readonly isRedis: boolean
 }
 
 /** A client's connection to one life of a node. */
@@ -152,7 +157,8 @@ export class SimulatedClient {
   #send(connection: ClientConnection, action: Action): void {
     const { world, recorder } = this.#shared
     const id = recorder.called(this.#name, action, connection.name)
-    const asked: Asked = { id, action }
+    const { redis = 0 } = this.#options
+    const asked: Asked = { id, action, isRedis: redis > 0 && this.#random.chance(redis) }
     if (connection.unanswered.size === 0) connection.heardAtMs = world.nowMs()
     connection.unanswered.set(id, asked)
     world.note(this.#name, `asks ${connection.node.name} #${id}: ${describeAction(action)}`)
@@ -180,8 +186,9 @@ export class SimulatedClient {
     if (!node.isRunning) return
     for (let ticket = ordering.start(); ticket !== undefined; ticket = ordering.start()) {
       const started: Ticket<Asked> = ticket
-      const { id, action } = started.item
-      const abandon = node.submit(toRequest(action), response => {
+      const { id, action, isRedis } = started.item
+      const request = (isRedis ? toRedisRequest(action) : undefined) ?? toRequest(action)
+      const abandon = node.submit(request, response => {
         connection.abandon.delete(id)
         connection.answers.set(id, response)
         ordering.answered(started)
@@ -211,9 +218,9 @@ export class SimulatedClient {
     const { id, action } = asked
     connection.heardAtMs = world.nowMs()
     connection.unanswered.delete(id)
-    const outcome = toOutcome(response)
+    const outcome = toOutcome(response, action)
     recorder.returned(id, outcome)
-    world.note(this.#name, `hears #${id}: ${describeResponse(response)}`)
+    world.note(this.#name, `hears #${id}: ${describeResponse(response, outcome)}`)
     if (outcome.kind === 'written' && outcome.version !== undefined && outcome.version > 0) {
       this.#shared.onAcknowledged(this.#name, outcome.version)
     }
@@ -303,9 +310,53 @@ export function toRequest(action: Action): Request {
   }
 }
 
+/** The same as a Redis command asks it; undefined where there is none for it. */
+function toRedisRequest(action: Action): Request | undefined {
+  const { key } = action
+  const write = (operation: WriteOperation): Request => ({
+    op: 'redis-write',
+    operations: [operation],
+    watched: [],
+  })
+  switch (action.op) {
+    case 'get':
+      return { op: 'redis-read', operations: [{ op: 'mget', keys: [key] }], local: false }
+    case 'delete':
+      return write({ op: 'delete', keys: [key] })
+    case 'cas':
+      return undefined
+    default: {
+      const value = Buffer.from(action.value)
+      const condition = action.op === 'put' ? 'absent' : action.op === 'update' ? 'present' : undefined
+      return write({ op: 'set', key, value, condition, expiry: undefined, previous: false })
+    }
+  }
+}
+
+/** What the reply to a Redis command says about an action. */
+function outcomeOfReply(action: Action, reply: Reply | undefined): Outcome {
+  switch (reply?.kind) {
+    case 'list': {
+      const [item] = reply.items
+      const isThere = item?.kind === 'bytes'
+      return isThere ? { kind: 'value', value: Buffer.from(item.value).toString() } : { kind: 'not-found' }
+    }
+    case 'status':
+      return { kind: 'written' }
+    case 'integer':
+      return { kind: reply.value === 1 ? 'written' : 'not-found' }
+    case 'nil':
+      return { kind: action.op === 'put' ? 'exists' : 'not-found' }
+    default:
+      throw new Error(`no reply to a client's action: ${reply?.kind}`)
+  }
+}
+
 /** What a node's answer says about an action. */
-export function toOutcome(response: Response): Outcome {
+export function toOutcome(response: Response, action: Action): Outcome {
   switch (response.kind) {
+    case 'redis':
+      return outcomeOfReply(action, response.replies[0])
     case 'value':
       return { kind: 'value', value: Buffer.from(response.value).toString(), version: response.version }
     case 'written':
@@ -328,6 +379,6 @@ export function toOutcome(response: Response): Outcome {
   }
 }
 
-function describeResponse(response: Response): string {
-  return response.kind === 'error' ? response.code : describeOutcome(toOutcome(response))
+function describeResponse(response: Response, outcome: Outcome): string {
+  return response.kind === 'error' ? response.code : describeOutcome(outcome)
 }

@@ -6,6 +6,7 @@
  * it replaced are kept: that is one copy of as much as was written, and nothing else until a crash.
  */
 import type { Random } from '../../src/base/random.js'
+import { type Loss, survivors } from './loss.js'
 
 /** A write is torn only between sectors of this size. */
 const sectorBytes = 512
@@ -78,20 +79,24 @@ export class Inode {
     }
   }
 
-  /** The power went: undoes what was not flushed, and does a random part of it again, sector by sector. */
-  settle(random: Random): void {
+  /** The power went: undoes what was not flushed, and does a part of it again, sector by sector. */
+  settle(random: Random, loss: Loss): void {
     if (this.filling !== undefined) this.size = random.below(this.filling)
     this.filling = undefined
     if (this.#unflushed.length === 0) return
     const writes = this.#undo()
+    const pieces = writes.reduce((sum, { offset, after }) => sum + sectorsOf(offset, after.length), 0)
     // Often nothing or everything reached the disk; else each sector did by chance.
-    const survival = random.pick([0, 0, 1, 0.1, 0.5, 0.9])
+    const survives = survivors(loss, random, pieces, () => {
+      const survival = random.pick([0, 0, 1, 0.1, 0.5, 0.9])
+      return () => random.chance(survival)
+    })
     for (const { offset, after, sizeAfter } of writes) {
-      if (after.length === 0 && random.chance(survival)) this.size = sizeAfter
+      if (after.length === 0 && survives()) this.size = sizeAfter
       for (let from = 0; from < after.length; ) {
         const sectorEnd = (Math.floor((offset + from) / sectorBytes) + 1) * sectorBytes
         const to = Math.min(after.length, sectorEnd - offset)
-        if (random.chance(survival)) {
+        if (survives()) {
           this.put(offset + from, after.subarray(from, to))
           const isCut = sizeAfter < offset + to
           this.size = isCut ? sizeAfter : Math.max(this.size, offset + to)
@@ -161,4 +166,10 @@ function withoutRanges(write: Unflushed, flushed: readonly Unflushed[]): Unflush
     })
   }
   return pieces
+}
+
+/** In how many pieces a write reaches the disk; a change of size alone is one. */
+function sectorsOf(offset: number, length: number): number {
+  if (length === 0) return 1
+  return Math.floor((offset + length - 1) / sectorBytes) - Math.floor(offset / sectorBytes) + 1
 }

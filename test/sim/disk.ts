@@ -3,12 +3,13 @@
  *
  * Files are held in memory as the running process sees them (disk-inode.ts). Beside them stands what a crash
  * may undo: writes that were not flushed, and creations, renames and removals since the directory was last
- * flushed. A crash undoes all of it and does a random part of it again.
+ * flushed. A crash undoes all of it and does a part of it again (loss.ts).
  */
 import type { Clock } from '../../src/base/clock.js'
 import type { Random } from '../../src/base/random.js'
 import type { Disk, DiskError, DiskFile } from '../../src/storage/disk.js'
 import { Inode } from './disk-inode.js'
+import { type Loss, survivors } from './loss.js'
 
 /** Thrown by the operation at which the power goes, and by every one after it until {@link SimulatedDisk.crash}. */
 export class PowerCut extends Error {
@@ -36,6 +37,7 @@ export class SimulatedDisk implements Disk {
   #capacityBytes = Number.POSITIVE_INFINITY
   #flushMs: readonly [low: number, high: number] = [0, 0]
   #flushesToFail = 0
+  #loss: Loss = 'chance'
 
   constructor(random: Random, clock: Clock) {
     this.#random = random
@@ -54,14 +56,23 @@ export class SimulatedDisk implements Disk {
     this.#cutAt = this.#operations + count
   }
 
+  /** What becomes of what was not flushed, from the next crash on; any part of it is lost at first. */
+  setLoss(loss: Loss): void {
+    this.#loss = loss
+  }
+
   /**
    * The power went: of what was not flushed, any part may be lost. Open files and callbacks that are still due
    * are dead; the disk can be used again at once.
    */
   crash(): void {
+    if (this.#loss === 'none yet') {
+      this.kill()
+      return
+    }
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()])
     for (const change of this.#nameChanges) if (change.kind !== 'unlink') inodes.add(change.inode)
-    for (const inode of inodes) inode.settle(this.#random)
+    for (const inode of inodes) inode.settle(this.#random, this.#loss)
     this.#settleNames()
     this.#restart()
   }
@@ -237,13 +248,17 @@ export class SimulatedDisk implements Disk {
     return inode
   }
 
-  /** Keeps a random part of the changes of names: the first ones, or (in any order) some. */
+  /** Keeps a part of the changes of names; by chance the first ones, or (in any order) some. */
   #settleNames(): void {
-    const inOrder = this.#random.chance(0.5)
-    const kept = this.#random.below(this.#nameChanges.length + 1)
+    const random = this.#random
+    const survives = survivors(this.#loss, random, this.#nameChanges.length, () => {
+      const inOrder = random.chance(0.5)
+      const kept = random.below(this.#nameChanges.length + 1)
+      return position => (inOrder ? position < kept : random.chance(0.5))
+    })
     const names = this.#durableNames
-    for (const [position, change] of this.#nameChanges.entries()) {
-      if (inOrder ? position >= kept : this.#random.chance(0.5)) continue
+    for (const change of this.#nameChanges) {
+      if (!survives()) continue
       if (change.kind === 'unlink') names.delete(change.name)
       else if (change.kind === 'link') names.set(change.name, change.inode)
       else {

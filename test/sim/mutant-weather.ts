@@ -12,7 +12,8 @@ export interface Weather {
   readonly spares?: number
   readonly reads?: ReadMode
   readonly driftMax?: number
-  readonly clocks?: 'spread' | 'limits'
+  readonly clocks?: Swarm['clocks']
+  readonly wallOffsetMaxMs?: number
   readonly faultsMs?: number
   /** Mean time between two faults of a kind; if this is given, no other kind happens. */
   readonly faults?: Partial<Record<FaultKind, number>>

@@ -200,7 +200,9 @@ export class Nemesis {
     if (others.length < 2) return
     const request = (node: SimulatedNode): Request => ({ op: 'remove-member', address: node.member.address })
     this.#ask(leader, request(this.#random.pick(others)))
-    this.#ask(this.#random.pick(others), request(this.#random.pick(members)))
+    // Whoever is elected finds it waiting.
+    const removed = this.#random.pick(members)
+    for (const other of others) this.#ask(other, request(removed))
   }
 
   #cutOneWay(): void {

@@ -25,6 +25,7 @@ import { isDiskError } from '../../src/storage/journal-spares.js'
 import { MemoryTable } from '../../src/storage/memory-table.js'
 import { digestOf } from './digest.js'
 import { PowerCut, SimulatedDisk } from './disk.js'
+import { openDiskTable } from './disk-table.js'
 import { Ledger } from './ledger.js'
 import { type Life, Machine, type MachineOptions } from './machine.js'
 import type { SimulatedNetwork } from './network.js'
@@ -40,6 +41,8 @@ export interface NodeOptions {
   readonly inlineFlushes: boolean
   /** Timers come at most this much too late. */
   readonly timerLatenessMaxMs: number
+  /** Checkpoints and snapshots are files on the disk, each step of which may be the last before a power cut. */
+  readonly isTableOnDisk?: boolean
 }
 
 /** Where a node lives and who it is. */
@@ -92,7 +95,7 @@ export class SimulatedNode {
   readonly #random: Random
   readonly #cluster: ClusterId
   /** Outlives the process: what is not durable of it goes with each crash. */
-  readonly #table: MemoryTable
+  #table: MemoryTable
   #running: Running | undefined
   #life: Life | undefined
   #lives = 0
@@ -137,6 +140,11 @@ export class SimulatedNode {
   /** The replica, while the process lives. */
   get replica(): ConsensusReplica | undefined {
     return this.#running?.replica
+  }
+
+  /** How many records the table has that are to expire, or have. */
+  countExpiring(): number {
+    return this.#running === undefined ? 0 : this.#table.expired(Number.MAX_SAFE_INTEGER, 1000).length
   }
 
   /** Stands for the contents of the table. */
@@ -268,6 +276,9 @@ export class SimulatedNode {
   #assemble(life: Life): Running {
     const random = this.#random.fork('life')
     const { segmentBytes, replica: options, inlineFlushes } = this.#options
+    if (this.#options.isTableOnDisk === true) {
+      this.#table = openDiskTable(this.disk, index => this.#onSet(index))
+    }
     const table = this.#table
     let inputDiskState: ((state: 'full' | 'ok') => void) | undefined
     const storeOptions = {
@@ -314,7 +325,7 @@ export class SimulatedNode {
   /** The table took a write: whose it was stands in the log. */
   #onSet(index: number): void {
     const entry = this.#running?.replica.raft.view.log.entry(logIndex(index))
-    const identity = entry && decodeProposal(entry.data)?.identity
+    const identity = entry && decodeProposal(entry.data)?.write?.identity
     if (identity === undefined) return
     this.#events.onCarriedOut(this, index, `${identity.session}/${identity.counter}`)
   }

@@ -12,12 +12,13 @@ import { SimulatedClient, toOutcome, toRequest } from './clients.js'
 import { drillSuccession } from './drill.js'
 import { couldBeElected } from './electable.js'
 import { EventLog } from './event-log.js'
+import { ExpiringKeys } from './expiring.js'
 import { type Action, HistoryRecorder, isUnknown } from './history.js'
 import { judge } from './linearizability.js'
 import { Nemesis } from './nemesis.js'
 import { SimulatedNetwork } from './network.js'
 import { SimulatedNode } from './node.js'
-import { describeSwarm, drawMachine, drawSwarm, type Swarm } from './swarm.js'
+import { describeSwarm, drawMachine, drawSwarm, redisSeeds, type Swarm, withRedis } from './swarm.js'
 import { findVersionConflict } from './versions.js'
 import { World } from './world.js'
 
@@ -69,12 +70,16 @@ class Simulation {
   #asked = 0
   #clientsMayAsk = true
   #failure: string | undefined
+  /** What did not come about in time. */
+  #shortcoming: string | undefined
   #nemesis: Nemesis | undefined
+  #expiring: ExpiringKeys | undefined
 
   constructor(seed: string, { print, adjust = swarm => swarm }: RunOptions) {
     this.#seed = seed
     this.#world = new World(seed, new EventLog(print))
-    this.#swarm = adjust(drawSwarm(this.#world.random.fork('swarm')))
+    const drawn = drawSwarm(this.#world.random.fork('swarm'))
+    this.#swarm = adjust(seed.startsWith(redisSeeds) ? withRedis(drawn, this.#world.random) : drawn)
     this.#network = new SimulatedNetwork(this.#world, this.#swarm.link)
     this.#recorder = new HistoryRecorder()
     this.#cluster = clusterId(this.#uuid())
@@ -89,7 +94,9 @@ class Simulation {
     try {
       this.#world.note('', describeSwarm(this.#swarm))
       this.#play()
+      // What clients were told wrongly weighs more than what did not happen, and may well be the cause of it.
       if (this.#failure === undefined) this.#judge()
+      if (this.#shortcoming !== undefined) this.#violated(this.#shortcoming)
     } catch (error) {
       this.#violated(`the simulator failed: ${stackOf(error)}`)
     }
@@ -115,6 +122,7 @@ class Simulation {
     this.#nodes[0]?.found(firstConfiguration(members, swarm.reads))
     for (const node of this.#nodes) node.start()
     this.#startClients()
+    if (this.#swarm.expiringKeys > 0) this.#expiring = this.#startExpiring()
 
     const victims = {
       world,
@@ -131,8 +139,13 @@ class Simulation {
     if (this.#failure !== undefined) return
     nemesis.heal()
     this.#requireProgress()
-    if (this.#failure === undefined) this.#requireAgreement()
-    if (this.#failure === undefined) this.#requireSuccession()
+    if (this.#isGood()) this.#requireExpiry()
+    if (this.#isGood()) this.#requireAgreement()
+    if (this.#isGood()) this.#requireSuccession()
+  }
+
+  #isGood(): boolean {
+    return this.#failure === undefined && this.#shortcoming === undefined
   }
 
   #startClients(): void {
@@ -153,6 +166,29 @@ class Simulation {
     }
   }
 
+  #startExpiring(): ExpiringKeys {
+    const { requestTicks, tickMs } = this.#swarm.node.replica
+    const keys = new ExpiringKeys(this.#swarm.expiringKeys, {
+      world: this.#world,
+      nodes: () => this.#nodes,
+      patienceMs: 1.5 * requestTicks * tickMs,
+      onViolation: what => this.#violated(what),
+    })
+    keys.start()
+    return keys
+  }
+
+  /** Without faults, what was to expire must soon be gone from every member, whoever leads with which clock. */
+  #requireExpiry(): void {
+    if (this.#expiring === undefined) return
+    this.#expiring.stop()
+    const { settleMs } = this.#swarm
+    const areGone = (): boolean => this.#members().every(node => node.countExpiring() === 0)
+    if (this.#world.runUntil(this.#world.nowMs() + settleMs, areGone)) return
+    const left = this.#members().map(node => `${node.name} ${node.countExpiring()}`)
+    this.#violated(`keys that expire are still there ${settleMs} ms later: ${left.join(', ')}`)
+  }
+
   /** Without faults, every member must soon take a write and give it back. */
   #requireProgress(): void {
     const { settleMs } = this.#swarm
@@ -169,7 +205,9 @@ class Simulation {
     }
     if (!this.#world.runUntil(deadlineMs, isDone)) {
       const stuck = [...pending.keys()].map(node => node.name)
-      this.#violated(`no progress: ${stuck} took no write or read within ${settleMs} ms after the last fault`)
+      this.#fellShort(
+        `no progress: ${stuck} took no write or read within ${settleMs} ms after the last fault`,
+      )
     }
   }
 
@@ -189,7 +227,7 @@ class Simulation {
       if (this.#world.nowMs() > untilMs || !node.isRunning) return
       const id = this.#recorder.called('probe', action)
       const onAnswer = (response: Response): void => {
-        const outcome = toOutcome(response)
+        const outcome = toOutcome(response, action)
         this.#world.note('', `probe of ${node.name}: ${action.op} -> ${outcome.kind}`)
         this.#recorder.returned(id, outcome)
         const isGood = outcome.kind === 'written' || outcome.kind === 'value' || outcome.kind === 'not-found'
@@ -209,7 +247,7 @@ class Simulation {
         const view = node.replica?.raft.view
         return `${node.name} ${view === undefined ? 'down' : `applied ${view.appliedIndex} of ${view.log.lastIndex}`}`
       })
-      this.#violated(`no agreement within ${settleMs} ms without faults: ${states.join(', ')}`)
+      this.#fellShort(`no agreement within ${settleMs} ms without faults: ${states.join(', ')}`)
     }
   }
 
@@ -232,8 +270,8 @@ class Simulation {
   #requireSuccession(): void {
     const members = this.#members()
     const failure = drillSuccession(this.#world, this.#network, this.#swarm, members)
-    if (failure !== undefined) this.#violated(failure)
-    if (this.#failure === undefined) this.#requireAgreement()
+    if (failure !== undefined) this.#fellShort(failure)
+    if (this.#isGood()) this.#requireAgreement()
   }
 
   #judge(): void {
@@ -244,7 +282,7 @@ class Simulation {
     if (verdict.kind === 'violation') {
       this.#violated(`the history of ${verdict.key} is not linearizable:\n${verdict.explanation.join('\n')}`)
     }
-    if (verdict.kind === 'undecided') {
+    if (verdict.kind === 'undecided' && this.#shortcoming === undefined) {
       this.#violated(`the judge gave up on the history of ${verdict.key} after ${verdict.steps} steps`)
     }
   }
@@ -286,7 +324,7 @@ class Simulation {
       peerAddress: `10.0.0.${number + 1}:6000`,
     }
     this.#names.set(member.id, name)
-    const machine = drawMachine(this.#world.random.fork(`machine of ${name}`), this.#swarm)
+    const machine = drawMachine(this.#world.random.fork(`machine of ${name}`), this.#swarm, number)
     const place = { name, member, cluster: this.#cluster, machine }
     const node: SimulatedNode = new SimulatedNode(this.#world, this.#network, place, this.#swarm.node, {
       onTurn: turned => this.#invariants.observe(this.#observe(turned)),
@@ -352,6 +390,13 @@ class Simulation {
     const digits = word() + word() + word() + word()
     const [a, b, c, d] = [digits.slice(0, 8), digits.slice(8, 12), digits.slice(13, 16), digits.slice(17, 20)]
     return `${a}-${b}-4${c}-a${d}-${digits.slice(20)}`
+  }
+
+  /** Notes what did not come about: the run goes no further, but what was heard in it is still judged. */
+  #fellShort(what: string): void {
+    if (!this.#isGood()) return
+    this.#shortcoming = what
+    this.#world.note('', what)
   }
 
   /** Notes what was broken first, and ends the run. */

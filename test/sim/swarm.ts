@@ -45,10 +45,12 @@ export interface Swarm {
   readonly node: NodeOptions
   /** Clocks gain or lose up to this share. */
   readonly driftMax: number
-  /** Whether clocks run anywhere within the limits, or each at one of them. */
-  readonly clocks: 'spread' | 'limits'
+  /** Whether clocks run anywhere within the limits, each at one of them, or one too slow and all others too fast. */
+  readonly clocks: 'spread' | 'limits' | 'one-slow'
   readonly wallOffsetMaxMs: number
   readonly clients: ClientOptions
+  /** Keys that are written with an expiry, over and over. */
+  readonly expiringKeys: number
   /** Mean time between two faults of a kind; a kind that is missing does not happen. */
   readonly faultEveryMs: ReadonlyMap<FaultKind, number>
   /** How long faults happen. */
@@ -88,28 +90,40 @@ export function drawSwarm(random: Random): Swarm {
     },
     // A lease trusts clocks to within a tenth of each other; without one no clock is trusted.
     driftMax: random.chance(0.5) ? 0 : reads === 'lease' ? 0.04 : 0.2,
-    clocks: random.pick(['spread', 'limits']),
+    clocks: random.pick(['spread', 'limits', 'one-slow']),
     wallOffsetMaxMs: random.pick([0, 100, 60_000]),
     clients: drawClients(random),
+    expiringKeys: 0,
     faultEveryMs,
     faultsMs: random.between(2, 8) * 1000,
     settleMs: 20_000 + 60 * electionMs,
   }
 }
 
-/** The machine of one node of a run. */
-export function drawMachine(random: Random, swarm: Swarm): MachineOptions {
+/** Seeds that begin with this are runs in which clients also ask as Redis commands do, and keys expire. */
+export const redisSeeds = 'redis-'
+
+/** The same run with Redis clients. */
+export function withRedis(swarm: Swarm, random: Random): Swarm {
+  const redis = random.pick([0.3, 0.8])
+  return { ...swarm, clients: { ...swarm.clients, redis }, expiringKeys: random.between(1, 4) }
+}
+
+/** The machine of one node of a run, the first of which is number 0. */
+export function drawMachine(random: Random, swarm: Swarm, number: number): MachineOptions {
   return {
-    clockRate: 1 + drawDrift(random, swarm),
+    clockRate: 1 + drawDrift(random, swarm, number),
     wallOffsetMs: Math.round((2 * random.float() - 1) * swarm.wallOffsetMaxMs),
     timerLatenessMaxMs: swarm.node.timerLatenessMaxMs,
   }
 }
 
-/** Clocks at their limits are the ones that promises are made for. */
-function drawDrift(random: Random, { driftMax, clocks }: Swarm): number {
+/** Clocks at their limits are the ones that promises are made for; nothing tries a lease more than a slow leader. */
+function drawDrift(random: Random, { driftMax, clocks }: Swarm, number: number): number {
   const drift = 2 * random.float() - 1
-  return driftMax * (clocks === 'spread' ? drift : Math.sign(drift))
+  if (clocks === 'spread') return driftMax * drift
+  if (clocks === 'limits') return driftMax * Math.sign(drift)
+  return number === 0 ? -driftMax : driftMax
 }
 
 /** The run in a line, for the log. */

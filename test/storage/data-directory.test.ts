@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { DataDirectoryError, openDataDirectory } from '../../src/storage/data-directory.js'
+import { stepsOf } from '../support/directory-steps.js'
 import { type Child, startChild } from './child-process.js'
 
 describe('the data directory', () => {
@@ -53,6 +54,17 @@ describe('the data directory', () => {
     expect(directory.path).to.equal(path)
     await directory.close()
     expect(readdirSync(path)).to.deep.equal([])
+  })
+
+  it('is durable with its name, and so are those above it that were made', async () => {
+    const below = join(base, 'durable')
+    mkdirSync(below)
+    const steps = await stepsOf(below, join(base, 'steps'), async () => {
+      const directory = await openDataDirectory(join(below, 'some', 'where'))
+      await directory.close()
+    })
+    const flushed = steps.map(({ call }) => call).filter(call => call.startsWith('fsync'))
+    expect(flushed).to.include.members(['fsyncSync ', 'fsyncSync some'])
   })
 
   it('says when there is a file in its place, or above it', async () => {

@@ -1,7 +1,12 @@
 import { expect } from 'chai'
 import { type Random, seededRandom } from '../../src/base/random.js'
 import { type Journal, JournalDamaged, JournalFormatUnknown } from '../../src/storage/journal.js'
-import { encodeSegmentHeader, segmentName } from '../../src/storage/journal-segment.js'
+import {
+  encodeSegmentHeader,
+  lifeInName,
+  readSegmentHeader,
+  segmentName,
+} from '../../src/storage/journal-segment.js'
 import { PowerCut, type SimulatedDisk } from '../sim/disk.js'
 import { filesOf, machine, machineWith, open, type Replayed, record, save } from './journal-harness.js'
 
@@ -11,7 +16,7 @@ const segmentBytes = 640
 
 /**
  * A journal whose last two segments lived before, so that records of earlier lives stand behind the tail. Its
- * files, and how many records each complete save left it with.
+ * files, how many records each complete save left it with, and what the last segment's file held before its life.
  */
 function goodJournal() {
   const { disk, clock } = machine()
@@ -22,12 +27,26 @@ function goodJournal() {
   }
   clock.advance(1)
   journal.compact(12)
+  let spares = filesOf(disk)
   for (let index = 13; index <= 18; index++) {
+    const before = filesOf(disk)
     save(clock, journal, [record(index, `kept ${index} `.repeat(5)), record(index, 'and its second')])
+    if (begunIn(filesOf(disk)) !== begunIn(before)) spares = before
   }
   journal.close()
   const { replayed } = open(machineWith(filesOf(disk)).disk, clock, { segmentBytes })
-  return { files: filesOf(disk), replayed }
+  const files = filesOf(disk)
+  return { files, replayed, earlier: spares.get(begunIn(files)) ?? Buffer.alloc(0) }
+}
+
+/** The last segment that was begun. */
+function begunIn(files: ReadonlyMap<string, Buffer>): string {
+  return [...files].findLast(([name, contents]) => isBegun(name, contents))?.[0] ?? ''
+}
+
+function isBegun(name: string, contents: Buffer): boolean {
+  const life = lifeInName(name)
+  return life !== undefined && readSegmentHeader(contents, name, life) !== undefined
 }
 
 /** What opening a journal on these files comes to. */
@@ -60,9 +79,11 @@ describe('the recovery of the journal', () => {
   /** The segments that hold records, and the last of them. */
   let holding: string[]
   let last: string
+  /** What the file of the last segment held before. */
+  let earlier: Buffer
 
   before(() => {
-    ;({ files, replayed } = goodJournal())
+    ;({ files, replayed, earlier } = goodJournal())
     names = [...files.keys()]
     holding = names.filter(name => files.get(name)?.includes('kept'))
     last = holding.at(-1) ?? ''
@@ -91,9 +112,22 @@ describe('the recovery of the journal', () => {
     expect(lengths.size, 'only whole saves').to.equal((ofLast - 1) / 2 + 1)
   })
 
+  it('takes the same where, behind the prefix, the file still holds what it held in its earlier life', () => {
+    expect(earlier.includes('leftover')).to.equal(true)
+    const size = files.get(last)?.length ?? 0
+    for (let length = 0; length <= size; length++) {
+      const torn = changed(files, last, contents =>
+        Buffer.concat([contents.subarray(0, length), earlier.subarray(length)]),
+      )
+      const zeroed = changed(files, last, contents => Buffer.concat([contents.subarray(0, length)], size))
+      const result = outcome(torn)
+      expect(result, `a prefix of ${length} bytes`).to.deep.equal(outcome(zeroed))
+    }
+  })
+
   it('takes the same from a last segment whose file was cut short', () => {
     const size = files.get(last)?.length ?? 0
-    for (let length = 0; length <= size; length += 7) {
+    for (let length = 0; length <= size; length++) {
       const cut = outcome(changed(files, last, contents => contents.subarray(0, length)))
       const zeroed = outcome(
         changed(files, last, contents => Buffer.concat([contents.subarray(0, length)], size)),

@@ -271,6 +271,18 @@ export class TestNode {
     )
   }
 
+  /** Waits until it serves: knows a leader, or needs none. */
+  async waitUntilServing(deadlineMs = startDeadlineMs): Promise<void> {
+    await waitFor(
+      async () => {
+        const said = await this.status()
+        return said.kind === 'status' && said.serves
+      },
+      deadlineMs,
+      () => `node ${this.address} to serve; it said:\n${this.process.output}`,
+    )
+  }
+
   connect(): Promise<TextClient> {
     return textClient(this.address)
   }
@@ -281,7 +293,7 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
   return (await planNode(options)).start()
 }
 
-/** Starts a new cluster of `count` nodes and waits until each knows the leader. */
+/** Starts a new cluster of `count` nodes and waits until each serves. */
 export async function startCluster(count: number, options: TestNodeOptions = {}): Promise<TestNode[]> {
   const plans: { readonly port: number; readonly peerPort: number }[] = []
   while (plans.length < count) {
@@ -294,7 +306,7 @@ export async function startCluster(count: number, options: TestNodeOptions = {})
   const flags = [...(options.flags ?? []), `--cluster=${list}`]
   const nodes = plans.map(ports => new TestNode({ ...options, ...ports, flags }))
   await Promise.all(nodes.map(node => node.start()))
-  await Promise.all(nodes.map(node => node.waitForLeader()))
+  await Promise.all(nodes.map(node => node.waitUntilServing()))
   return nodes
 }
 

@@ -12,6 +12,18 @@ const requirements = {
   nc: { isThere: () => outputOf('nc', ['-h']).includes('OpenBSD'), get: 'package netcat-openbsd' },
   ncat: { isThere: () => outputOf('ncat', ['--version']).includes('Ncat'), get: 'package ncat' },
   socat: { isThere: () => outputOf('socat', ['-V']).includes('socat'), get: 'package socat' },
+  'redis-cli': {
+    isThere: () => outputOf('redis-cli', ['--version']).includes('redis-cli'),
+    get: 'package redis-tools',
+  },
+  'redis-benchmark': {
+    isThere: () => outputOf('redis-benchmark', ['--version']).includes('redis-benchmark'),
+    get: 'package redis-tools',
+  },
+  'redis-server': {
+    isThere: () => outputOf('redis-server', ['--version']).includes('Redis server'),
+    get: 'package redis-server',
+  },
   /** A terminal that a program can type at and read. */
   tmux: { isThere: () => outputOf('tmux', ['-V']).startsWith('tmux'), get: 'package tmux' },
   /** Network namespaces, made with `ip` (package iproute2), which takes root. */

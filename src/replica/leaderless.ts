@@ -1,0 +1,327 @@
+/**
+ * The leaderless replica: the ring, and the way of a request to it. It meets the contract of contract.ts and is
+ * pure: no socket, file, timer or chance of its own.
+ *
+ * The ring knows reads and writes of one key, and members. What people ask beyond that is put together here:
+ * writes that read first and the order of writes (key-writes.ts), changes of the membership that take their
+ * time (ring-desk.ts), the status (ring-status.ts).
+ *
+ * What must always hold:
+ * - a request is answered once;
+ * - rows are numbered in the order in which they were written, and a checkpoint holds all up to its number.
+ */
+import { unreachable } from '../base/assert.js'
+import { type LogIndex, logIndex, type Member, type NodeId, type RequestId, requestId } from '../base/ids.js'
+import type { Random } from '../base/random.js'
+import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
+import { Ring } from '../ring/ring.js'
+import type { RingAnswer, RingOptions, RingRequest, RingRows, RingStart } from '../ring/types.js'
+import type { Effects, Input, Replica, To } from './contract.js'
+import { KeyWrites, type KeyWritesLimits } from './key-writes.js'
+import type { LeaderlessMessage } from './leaderless-messages.js'
+import { answered } from './ring-answers.js'
+import { RingDesk } from './ring-desk.js'
+import { RingNews, ringStatus } from './ring-status.js'
+import { encodeRowsMeta, type SavedRow } from './saved-rows.js'
+
+/** Times in ticks, sizes in bytes. */
+export interface LeaderlessOptions extends RingOptions {
+  /** How long one tick is, for what is told in milliseconds. */
+  readonly tickMs: number
+  /** A checkpoint is begun when this much was written since the last one. */
+  readonly checkpointBytes: number
+}
+
+/** What a replica starts with. */
+export interface LeaderlessStart extends RingStart {
+  readonly rows: RingRows
+  /** The number of the last row that was saved. */
+  readonly saved: LogIndex
+  /** Bytes of rows that no checkpoint holds. */
+  readonly uncheckpointedBytes: number
+  readonly random: Random
+  readonly options: LeaderlessOptions
+}
+
+export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
+  readonly #self: Member
+  readonly #options: LeaderlessOptions
+  readonly #ring: Ring
+  readonly #limits: KeyWritesLimits
+  readonly #writes: KeyWrites
+  readonly #desk: RingDesk
+  readonly #news: RingNews
+  /** Who waits for the ring's answers; the ring knows requests by numbers of ours. */
+  readonly #asked = new Map<RequestId, (answer: RingAnswer) => void>()
+  /** The ring's number of a client's read, so that it can be abandoned. */
+  readonly #reads = new Map<RequestId, RequestId>()
+  #nextAsked = 1
+  #tick = 0
+  #saved: LogIndex
+  /** Bytes written that no checkpoint holds. */
+  #writtenBytes: number
+  /** Of these, what the checkpoint holds that is under way. */
+  #checkpointing: { readonly bytes: number } | undefined
+  /** No checkpoint is begun before this, because there was no room for the last one. */
+  #checkpointAtTick = 0
+  #compactTo: LogIndex | undefined
+  #stopping = false
+  /** Another member says that this one is none any more. */
+  #removed = false
+  /** The ring was asked since its output was taken. */
+  #hasAsked = false
+  #replies: { id: RequestId; response: Response }[] = []
+  #outgoing: To<LeaderlessMessage>[] = []
+  #events: ClusterEvent[] = []
+
+  constructor(start: LeaderlessStart) {
+    const { self, founding, rows, random, options } = start
+    this.#self = self
+    this.#options = options
+    this.#saved = start.saved
+    this.#writtenBytes = start.uncheckpointedBytes
+    this.#ring = new Ring({ self, founding }, { random, options, rows })
+    const answer = (id: RequestId, response: Response): void => this.#reply(id, response)
+    const ring = this.#ring
+    this.#limits = {
+      requestsMax: options.requestsMax,
+      valueBytesMax: options.valueBytesMax,
+      get copies() {
+        return ring.list.copies
+      },
+    }
+    this.#writes = new KeyWrites((request, done) => this.#ask(request, done), answer, this.#limits)
+    const send = (to: NodeId, message: LeaderlessMessage): void => {
+      this.#outgoing.push({ to, message })
+    }
+    this.#desk = new RingDesk(this.#ring, self.id, send, answer)
+    this.#news = new RingNews(self.id, this.#ring.list)
+  }
+
+  /** The ring's state, to look at. */
+  get ring(): Ring {
+    return this.#ring
+  }
+
+  /** True while no client's write is held here or under way. */
+  get isPristine(): boolean {
+    return this.#ring.isPristine && this.#writes.size === 0
+  }
+
+  /** After `stop`: whether nothing is under way any more. */
+  get isDrained(): boolean {
+    return this.#ring.pending === 0 && this.#writes.size === 0
+  }
+
+  step(input: Input<LeaderlessMessage>): void {
+    switch (input.kind) {
+      case 'tick':
+        this.#onTick(input.count, input.wallMs)
+        break
+      case 'message':
+        this.#onMessage(input.from, input.message)
+        break
+      case 'request':
+        this.#onRequest(input.id, input.request)
+        break
+      case 'abandoned':
+        this.#abandon(input.id)
+        break
+      case 'disconnected':
+        this.#ring.disconnected(input.node)
+        break
+      case 'slow':
+        this.#ring.slow(input.node)
+        break
+      case 'disk':
+        this.#ring.setDiskFull(input.state === 'full')
+        this.#events.push({ kind: 'disk', state: input.state })
+        break
+      case 'removed':
+        this.#becomeRemoved()
+        break
+      case 'stop':
+        this.#stopping = true
+        this.#ring.stop()
+        break
+      case 'saved':
+        this.#ring.saved()
+        break
+      case 'checkpointed':
+        this.#onCheckpointed(input.index)
+        break
+      case 'checkpoint-failed':
+        this.#checkpointing = undefined
+        this.#checkpointAtTick = this.#tick + this.#options.silentTicks
+        break
+      default:
+        unreachable(input)
+    }
+  }
+
+  takeEffects(): Effects<LeaderlessMessage, SavedRow> {
+    const output = this.#ring.takeOutput()
+    const save = output.save.map(row => this.#number(row))
+    this.#hasAsked = false
+    for (const { id, answer } of output.answers) {
+      const done = this.#asked.get(id)
+      this.#asked.delete(id)
+      done?.(answer)
+    }
+    for (const event of output.events) this.#events.push(...this.#news.of(event))
+    this.#desk.work(this.#tick)
+    const effects: Effects<LeaderlessMessage, SavedRow> = {
+      sendNow: [...this.#outgoing, ...output.sendNow],
+      save,
+      send: output.send,
+      reply: this.#replies,
+      checkpoint: this.#takeCheckpoint(),
+      compactTo: this.#compactTo,
+      more: output.more || this.#hasAsked,
+      events: this.#events,
+    }
+    this.#outgoing = []
+    this.#replies = []
+    this.#events = []
+    this.#compactTo = undefined
+    return effects
+  }
+
+  #onTick(count: number, wallMs: number): void {
+    // When this node itself stood still, answers wait to be read: the others were not silent for that long.
+    const counted = Math.min(count, this.#options.gossipTicks)
+    this.#tick += counted
+    this.#ring.tick(counted, wallMs)
+    this.#writes.expire(this.#tick)
+  }
+
+  #onMessage(from: NodeId, message: LeaderlessMessage): void {
+    if (this.#removed) return
+    switch (message.kind) {
+      case 'desk-leave':
+        this.#ring.leave()
+        break
+      default:
+        this.#ring.receive(from, message)
+    }
+  }
+
+  #onRequest(id: RequestId, request: Request): void {
+    if (request.op === 'status') {
+      const status = ringStatus(this.#ring.status(), this.#self.id, this.#options.tickMs)
+      this.#reply(id, { kind: 'status', status })
+      return
+    }
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      this.#reply(id, refusal)
+      return
+    }
+    const expiresAtTick = this.#tick + this.#options.requestTicks
+    switch (request.op) {
+      case 'read-versions':
+        this.#read(id, { op: 'read', key: request.key, quorum: request.quorum })
+        break
+      case 'write-version':
+        this.#writes.add(id, request, expiresAtTick)
+        break
+      case 'lookup':
+        this.#reply(id, {
+          kind: 'owners',
+          addresses: this.#ring.owners(request.key).map(({ address }) => address),
+        })
+        break
+      case 'count':
+        this.#reply(id, { kind: 'count', records: this.#ring.status().records })
+        break
+      case 'leave':
+      case 'add-member':
+      case 'remove-member':
+        this.#desk.take(id, request, this.#tick + membershipTimeouts * this.#options.requestTicks)
+        break
+      case 'get':
+      case 'put':
+      case 'update':
+      case 'set':
+      case 'delete':
+      case 'cas':
+      case 'keys':
+      case 'redis-read':
+      case 'redis-write':
+      case 'move-member':
+      case 'transfer-leader':
+        // Nobody asks it: the ring's clients have requests of their own.
+        this.#reply(id, failure('ENGINE_MISMATCH', { command: request.op, engine: 'raft' }))
+        break
+      default:
+        unreachable(request)
+    }
+  }
+
+  /** Why this node takes no request at all, if it takes none. */
+  #refusal(): Response | undefined {
+    if (this.#removed || this.#ring.standing === 'gone') return failure('NODE_REMOVED')
+    if (this.#stopping) return failure('STOPPING')
+    return this.#ring.standing === undefined ? failure('NOT_A_MEMBER') : undefined
+  }
+
+  #read(id: RequestId, request: RingRequest): void {
+    const asked = this.#ask(request, answer => {
+      this.#reads.delete(id)
+      this.#reply(id, answered(answer, this.#limits))
+    })
+    this.#reads.set(id, asked)
+  }
+
+  /** Only reads can be given up: a write may have been sent to others. */
+  #abandon(id: RequestId): void {
+    const asked = this.#reads.get(id)
+    if (asked === undefined) return
+    this.#reads.delete(id)
+    this.#asked.delete(asked)
+    this.#ring.abandon(asked)
+  }
+
+  #ask(request: RingRequest, done: (answer: RingAnswer) => void): RequestId {
+    const id = requestId(this.#nextAsked++)
+    this.#asked.set(id, done)
+    this.#ring.request(id, request)
+    this.#hasAsked = true
+    return id
+  }
+
+  #reply(id: RequestId, response: Response): void {
+    this.#replies.push({ id, response })
+  }
+
+  #number(row: Omit<SavedRow, 'index'>): SavedRow {
+    this.#saved = logIndex(this.#saved + 1)
+    this.#writtenBytes += row.rowKey.length + (row.value?.length ?? 0)
+    return { ...row, index: this.#saved }
+  }
+
+  #takeCheckpoint(): Effects<LeaderlessMessage, SavedRow>['checkpoint'] {
+    const isDue = this.#writtenBytes >= this.#options.checkpointBytes && this.#tick >= this.#checkpointAtTick
+    if (!isDue || this.#checkpointing !== undefined) return undefined
+    this.#checkpointing = { bytes: this.#writtenBytes }
+    // Rows that were written since, and are not numbered yet, are in the table as well: replaying them later
+    // over it changes nothing.
+    return { index: this.#saved, meta: encodeRowsMeta(this.#saved) }
+  }
+
+  #onCheckpointed(index: LogIndex): void {
+    this.#writtenBytes = Math.max(0, this.#writtenBytes - (this.#checkpointing?.bytes ?? 0))
+    this.#checkpointing = undefined
+    this.#compactTo = index
+    this.#events.push({ kind: 'compacted', index })
+  }
+
+  #becomeRemoved(): void {
+    if (this.#removed) return
+    this.#removed = true
+    this.#events.push(...this.#news.removed())
+  }
+}
+
+/** A change of the membership may wait for that many request timeouts: moving data takes its time. */
+const membershipTimeouts = 60

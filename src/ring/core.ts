@@ -1,0 +1,423 @@
+/**
+ * What one node of a ring knows and owes: its records, the members, who of them can be reached, what is under
+ * way, and what waits for the disk. What is done with it stands in files of their own, by subject.
+ *
+ * What must always hold:
+ * - nothing leaves that speaks for a row (an acknowledgement, an answer) before that row is durable;
+ * - at most one batch waits for the disk; what comes meanwhile forms the next one;
+ * - a record that came from another node was sent behind this node's present fence.
+ */
+import { assert, present } from '../base/assert.js'
+import type { Member, NodeId, RequestId } from '../base/ids.js'
+import type { Random } from '../base/random.js'
+import {
+  currentMembers,
+  digestOfList,
+  emptyList,
+  entryOf,
+  foundingList,
+  futureMembers,
+  mergeLists,
+  nextJoined,
+  readList,
+  withEntry,
+} from './members.js'
+import type { RingMessage } from './messages.js'
+import { pathOf, placementOf, rangeCount, rangeOf } from './placement.js'
+import { digestOf } from './record-code.js'
+import { Records, type Row } from './records.js'
+import type {
+  MemberList,
+  RingAnswer,
+  RingEvent,
+  RingMember,
+  RingOptions,
+  RingOutgoing,
+  RingRows,
+  RingSaved,
+  RingStart,
+} from './types.js'
+import { type Dot, joinRecords, type KeyRecord } from './versions.js'
+
+/** The world of a ring node, as far as it has one. */
+export interface RingSurroundings {
+  /** Must differ at every start: the names of this start's writes are made from it. */
+  readonly random: Random
+  readonly options: RingOptions
+  readonly rows: RingRows
+}
+
+/** What is known of another node since this start. */
+export interface Peer {
+  /** When it last said that it lives; -Infinity for never. */
+  heardAtTick: number
+  /** It answers, as far as is known. */
+  isReachable: boolean
+  /** What messages to it must name; '' until it said so. */
+  fence: string
+  isFull: boolean
+  /** The start of it that it was last told to be heard. */
+  toldStart: string
+}
+
+/** Something under way that waits for messages or for time. */
+export interface Operation {
+  /** The keys of which it holds records in memory. */
+  readonly key: string | undefined
+  receive(from: NodeId, message: RingMessage): void
+  tick(): void
+  /** That node cannot be reached any more. */
+  lost(node: NodeId): void
+}
+
+const listRow = 'mlist'
+const fetchRow = 'mfetch'
+
+export class Core {
+  readonly self: Member
+  readonly options: RingOptions
+  readonly random: Random
+  readonly records: Records
+  /** Names this start of the node, among all starts of all nodes. */
+  readonly start: string
+  readonly peers = new Map<NodeId, Peer>()
+  readonly operations = new Map<number, Operation>()
+  /** What to do once the batch that is being put together is durable. */
+  #whenSaved: (() => void)[] = []
+  #whenSaving: (() => void)[] | undefined
+  #toSave = new Map<string, Uint8Array | undefined>()
+  readonly #rows: RingRows
+
+  list: MemberList = emptyList
+  listDigest = digestOfList(emptyList)
+  current = placementOf([], 0)
+  future = placementOf([], 0)
+  /** Ranges whose rows this node may have, by its place in the ring now or soon: 1. */
+  #mine = new Uint8Array(rangeCount)
+  /** Ranges of its own that this node has yet to fetch from others. */
+  unfetched = new Set<number>()
+  /** How many ranges there were to fetch when this began. */
+  unfetchedOf = 0
+  /** Where it was fetched from already. */
+  readonly fetchedFrom = new Map<number, Set<NodeId>>()
+  /** While this node leaves: what it has yet to hand over (see handover.ts). */
+  leaving:
+    | { left: number; readonly of: number; readonly changed: Set<string>; isClosing: boolean }
+    | undefined
+
+  tick = 0
+  /** For people only: it decides nothing. */
+  wallMs = 0
+  /** Until then, nodes that were lost just now (or not met yet) may be heard again: a reconnection, a stall. */
+  graceUntilTick: number
+  isDiskFull = false
+  isStopping = false
+  #fences = 0
+  #births = 0
+  #lastId = 0
+  sendNowQueue: RingOutgoing[] = []
+  sendQueue: RingOutgoing[] = []
+  answers: { id: RequestId; answer: RingAnswer }[] = []
+  events: RingEvent[] = []
+  more = false
+  /** Told of every record that is taken in, before it is (see collect.ts). */
+  onRecord: (key: string, record: KeyRecord) => void = () => {}
+
+  constructor(begin: RingStart, surroundings: RingSurroundings) {
+    this.self = begin.self
+    this.options = surroundings.options
+    this.random = surroundings.random
+    this.#rows = surroundings.rows
+    this.graceUntilTick = 2 * this.options.gossipTicks
+    const word = (): string => this.random.uint32().toString(36).padStart(7, '0')
+    this.start = word() + word()
+    this.records = new Records(surroundings.rows, ({ rowKey, value }) => this.#toSave.set(rowKey, value))
+    const saved = this.#readRow(listRow)
+    const list = saved === undefined ? undefined : readList(saved)
+    if (list !== undefined) {
+      this.list = list
+      this.#place()
+      const unfetched = this.#readRow(fetchRow)
+      if (Array.isArray(unfetched))
+        this.unfetched = new Set(unfetched.map(Number).filter(range => this.isMine(range)))
+      this.unfetchedOf = this.unfetched.size
+    } else if (begin.founding !== undefined) {
+      this.list = foundingList(begin.founding.members, begin.founding.copies)
+      this.#place()
+      this.saveRow(listRow, this.list)
+    }
+    if (this.list.members.length > 0) this.#correctOwnEntry()
+  }
+
+  get id(): NodeId {
+    return this.self.id
+  }
+
+  /** This node's own entry in the list. */
+  get entry(): RingMember | undefined {
+    return entryOf(this.list, this.id)
+  }
+
+  /** Whether this node takes part: it is on the list, and not gone. */
+  get isPart(): boolean {
+    const standing = this.entry?.standing
+    return standing !== undefined && standing !== 'gone'
+  }
+
+  /** What others must name in messages to this node that carry records. */
+  get fence(): string {
+    return `${this.start}.${this.#fences}`
+  }
+
+  /** From now on, no record is taken that was sent behind an older fence. */
+  raiseFence(): void {
+    this.#fences++
+  }
+
+  /** Takes no records: there is no room, or it is about to be gone. */
+  get isFull(): boolean {
+    return this.isDiskFull || this.leaving?.isClosing === true
+  }
+
+  /** How many copies there are of a key at present. */
+  get copies(): number {
+    return Math.min(this.list.copies, this.current.members.length)
+  }
+
+  rangeOf(key: string): number {
+    return rangeOf(pathOf(key))
+  }
+
+  /** Rows here that are for others. */
+  get foreignRows(): number {
+    let rows = 0
+    const { records } = this
+    for (let range = records.nextOccupied(0); range !== undefined; range = records.nextOccupied(range + 1)) {
+      if (!this.isMine(range)) rows += records.inRange(range)
+    }
+    return rows
+  }
+
+  /** Whether this node owns the range, or is about to. */
+  isMine(range: number): boolean {
+    return this.#mine[range] === 1
+  }
+
+  /** Whether reads here see all that was written to the range. */
+  isWhole(range: number): boolean {
+    return !this.unfetched.has(range)
+  }
+
+  nextId(): number {
+    return ++this.#lastId
+  }
+
+  /** An actor to write as where this node has none of its own. */
+  newActor(): string {
+    return `${this.start}.${(this.#births++).toString(36)}`
+  }
+
+  /** Whether that dot was given out by this start of the node. */
+  isOwnDot(dot: Dot): boolean {
+    return dot.actor.startsWith(`${this.start}.`)
+  }
+
+  // Sending and saving.
+
+  sendNow(to: NodeId, message: RingMessage): void {
+    this.sendNowQueue.push({ to, message })
+  }
+
+  /** Sends when everything that was written so far is durable. */
+  sendWhenSaved(to: NodeId, message: RingMessage): void {
+    this.sendQueue.push({ to, message })
+  }
+
+  /** Calls `then` when everything that was written so far is durable. */
+  whenSaved(then: () => void): void {
+    this.#whenSaved.push(then)
+  }
+
+  saveRow(rowKey: string, plain: unknown): void {
+    const value = plain === undefined ? undefined : Buffer.from(JSON.stringify(plain))
+    if (value === undefined) this.#rows.delete(rowKey)
+    else this.#rows.set(rowKey, value)
+    this.#toSave.set(rowKey, value)
+  }
+
+  /** The batch that is to be made durable next; undefined while the last one is not. */
+  takeBatch(): { save: RingSaved[]; send: RingOutgoing[] } | undefined {
+    if (this.#whenSaving !== undefined) return undefined
+    // With nothing to save, what waits for it need not wait.
+    while (this.#toSave.size === 0 && this.#whenSaved.length > 0) {
+      const ready = this.#whenSaved
+      this.#whenSaved = []
+      for (const then of ready) then()
+    }
+    const save = [...this.#toSave].map(([rowKey, value]) => ({ rowKey, value }))
+    const send = this.sendQueue
+    this.sendQueue = []
+    if (save.length > 0) {
+      this.#whenSaving = this.#whenSaved
+      this.#whenSaved = []
+      this.#toSave = new Map()
+    }
+    return { save, send }
+  }
+
+  saved(): void {
+    const ready = this.#whenSaving
+    assert(ready !== undefined, 'something was being saved')
+    this.#whenSaving = undefined
+    for (const then of ready) then()
+  }
+
+  // Records.
+
+  /**
+   * Joins a record that came from elsewhere with what is here. `owed` are the owners in whose place it is kept, if
+   * this node is none. Returns what is held now.
+   */
+  keep(key: string, record: KeyRecord, owed: readonly NodeId[]): Row {
+    this.onRecord(key, record)
+    const former = this.records.get(key)
+    const joint = joinRecords(former.record, record)
+    const joined = digestOf(key, joint) === former.digest ? former.record : joint
+    const next = this.isMine(this.rangeOf(key)) ? [] : [...new Set([...former.owed, ...owed])].sort()
+    // What waits here for all owners goes to all owners.
+    const isForAll = (former.record.length > 0 && former.owed.length === 0) || owed.length === 0
+    return this.put(key, { record: joined, own: former.own, owed: isForAll ? [] : next }, former)
+  }
+
+  /** Writes a row, if it is not there already. */
+  put(key: string, row: Omit<Row, 'digest'>, former: Row): Row {
+    if (row.record === former.record && row.own === former.own && isSame(row.owed, former.owed)) return former
+    this.leaving?.changed.add(key)
+    return this.records.write(key, row, former)
+  }
+
+  // Peers.
+
+  peer(id: NodeId): Peer {
+    const known = this.peers.get(id)
+    if (known !== undefined) return known
+    const peer = { heardAtTick: -Infinity, isReachable: false, fence: '', isFull: false, toldStart: '' }
+    this.peers.set(id, peer)
+    return peer
+  }
+
+  /** Whether a node can be asked for records. */
+  isUsable(id: NodeId): boolean {
+    return id === this.id || this.peers.get(id)?.isReachable === true
+  }
+
+  /** Whether a node can be given records. */
+  isWritable(id: NodeId): boolean {
+    return id === this.id ? !this.isFull : this.isUsable(id) && this.peers.get(id)?.isFull === false
+  }
+
+  /** What was learnt of a failure is kept until the node says that it lives. */
+  markUnreachable(id: NodeId): void {
+    const peer = this.peers.get(id)
+    if (peer === undefined || !peer.isReachable) return
+    peer.isReachable = false
+    this.graceUntilTick = this.tick + 2 * this.options.gossipTicks
+    const member = entryOf(this.list, id)
+    if (member !== undefined) this.events.push({ kind: 'unreachable', member })
+    for (const operation of [...this.operations.values()]) operation.lost(id)
+  }
+
+  // Members.
+
+  /** Takes what another list has that this one lacks. */
+  learn(list: MemberList): void {
+    this.changeList(mergeLists(this.list, list))
+  }
+
+  changeList(list: MemberList): void {
+    if (list === this.list) return
+    const former = this.list
+    this.list = list
+    this.saveRow(listRow, list)
+    for (const member of list.members) {
+      const known = entryOf(former, member.id)
+      if (known?.standing !== member.standing) this.events.push({ kind: 'member', member })
+      if (member.standing === 'gone' && member.id !== this.id) this.markUnreachable(member.id)
+    }
+    this.#fetch(this.#place())
+    this.#correctOwnEntry()
+  }
+
+  /** Changes this node's own entry. */
+  changeOwnEntry(change: Partial<Pick<RingMember, 'standing' | 'joined' | 'address' | 'peerAddress'>>): void {
+    const entry = present(this.entry, 'the entry of this node')
+    this.changeList(withEntry(this.list, { ...entry, ...change, generation: entry.generation + 1 }))
+  }
+
+  saveUnfetched(): void {
+    this.saveRow(fetchRow, this.unfetched.size === 0 ? undefined : [...this.unfetched])
+  }
+
+  /** Works out who has what; returns the ranges that were not this node's before. */
+  #place(): number[] {
+    const { list, id } = this
+    this.listDigest = digestOfList(list)
+    const current = currentMembers(list)
+    this.current = placementOf(current, list.copies)
+    this.future = placementOf(futureMembers(list), list.copies)
+    const placements = [this.current, this.future]
+    // While it joins, it may become a member before others that come, and without those that go.
+    if (this.entry?.standing === 'joining') {
+      placements.push(placementOf([...new Set([...current, id])], list.copies))
+    }
+    const owned = placements.map(placement => placement.owned(id))
+    const mine = new Uint8Array(rangeCount)
+    const gained: number[] = []
+    for (let range = 0; range < rangeCount; range++) {
+      if (!owned.some(ranges => ranges[range] === 1)) continue
+      mine[range] = 1
+      if (this.#mine[range] !== 1) gained.push(range)
+    }
+    this.#mine = mine
+    return gained
+  }
+
+  /** What this node has come to own is with others yet, or it lost what it had. */
+  #fetch(gained: readonly number[]): void {
+    const before = this.unfetched.size
+    for (const range of [...this.unfetched]) if (!this.isMine(range)) this.unfetched.delete(range)
+    for (const range of gained) {
+      this.unfetched.add(range)
+      this.fetchedFrom.delete(range)
+    }
+    if (this.unfetched.size === before && gained.length === 0) return
+    this.unfetchedOf = this.unfetched.size
+    this.saveUnfetched()
+  }
+
+  /** Where the list is wrong about this node, this node says so. */
+  #correctOwnEntry(): void {
+    const { entry, self } = this
+    if (entry === undefined || entry.standing === 'gone') return
+    const isMoved = entry.address !== self.address || entry.peerAddress !== self.peerAddress
+    if (entry.standing === 'evicted') {
+      // Others have copied its share meanwhile. What it has it brings along, at the end of the line.
+      this.changeOwnEntry({ standing: 'joining', joined: nextJoined(this.list), ...addressesOf(self) })
+    } else if (isMoved) {
+      this.changeOwnEntry(addressesOf(self))
+    }
+  }
+
+  #readRow(rowKey: string): unknown {
+    const bytes = this.#rows.get(rowKey)
+    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString())
+  }
+}
+
+function addressesOf({ address, peerAddress }: Member): Pick<RingMember, 'address' | 'peerAddress'> {
+  return { address, peerAddress }
+}
+
+function isSame<Item>(left: readonly Item[], right: readonly Item[]): boolean {
+  return left.length === right.length && left.every((item, place) => item === right[place])
+}

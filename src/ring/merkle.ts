@@ -1,0 +1,115 @@
+/**
+ * The tree of digests by which two nodes find where their records differ (Dynamo paper, section 4.7), and the
+ * answers of the one that is asked. Its root is all ranges that both own, below are these ranges, then sixteenths
+ * of ranges, then sixteenths of those, each named by the digits that its paths begin with (the root: `@`); the digest of a part is the exclusive-or of the
+ * digests of its records. Those of ranges are kept up to date in memory, those below are made when somebody asks.
+ */
+import type { NodeId } from '../base/ids.js'
+import type { Core } from './core.js'
+import type { CarriedRow, Compare, List, PlainRecord, Want } from './messages.js'
+import { pathDigits, pathOf, rangeOf } from './placement.js'
+import { plainRecord } from './record-code.js'
+import { joinDigests } from './records.js'
+import type { KeyRecord } from './versions.js'
+
+/** All ranges that two nodes share, as a part. */
+export const root = '@'
+
+const hexDigits = [...'0123456789abcdef']
+const wholePart = 1_000_000
+
+/** The parts that a part consists of. */
+export function partsOf(path: string): string[] {
+  return hexDigits.map(digit => path + digit)
+}
+
+/** Whether a part is not divided any further. */
+export function isLeaf(path: string): boolean {
+  return path.length >= pathDigits
+}
+
+/**
+ * The digests of parts that are shared with another node, or (after a `=`) of single keys; undefined where a range
+ * is not counted yet.
+ */
+export function digestsOfParts(
+  core: Core,
+  other: NodeId,
+  paths: readonly string[],
+): Map<string, string | undefined> {
+  const digests = new Map<string, string | undefined>()
+  const deep = new Map<number, string[]>()
+  for (const path of paths) {
+    if (path.startsWith('=')) digests.set(path, core.records.get(path.slice(1)).digest)
+    else if (path === root)
+      digests.set(path, core.records.digestOfRanges(core.current.sharedRanges(core.id, other)))
+    else if (path.length === 3) digests.set(path, core.records.digestOfRanges([rangeOf(path)]))
+    else deep.set(rangeOf(path), [...(deep.get(rangeOf(path)) ?? []), path])
+  }
+  for (const parts of deep.values()) {
+    for (const [path, digest] of digestsBelow(core, parts)) digests.set(path, digest)
+  }
+  return digests
+}
+
+/** Parts of one range, of one length, with one look at the records. */
+function digestsBelow(core: Core, parts: readonly string[]): Map<string, string> {
+  const [first] = parts
+  const length = first?.length ?? 0
+  const found = new Map<string, string[]>(parts.map(path => [path, []]))
+  const common = (first ?? '').slice(0, length - 1)
+  const isTogether = parts.every(path => path.startsWith(common))
+  for (const key of core.records.keys(isTogether ? common : common.slice(0, 3), '', wholePart)) {
+    found.get(pathOf(key).slice(0, length))?.push(core.records.get(key).digest)
+  }
+  return new Map([...found].map(([path, digests]) => [path, joinDigests(digests)]))
+}
+
+/** Says in which of the parts this node has something else; all it has is durable when it says so. */
+export function onCompare(core: Core, from: NodeId, { id, nodes }: Compare): void {
+  const digests = digestsOfParts(
+    core,
+    from,
+    nodes.map(([path]) => path),
+  )
+  const differing = nodes.filter(([path, digest]) => digests.get(path) !== digest).map(([path]) => path)
+  core.sendWhenSaved(from, { kind: 'compared', id, differing })
+}
+
+/** Says which records there are in a part. */
+export function onList(core: Core, from: NodeId, { id, path, after }: List): void {
+  const limit = 4 * core.options.rowsPerMessage
+  const keys = core.records.keys(path, after, limit)
+  const entries = keys.map(key => [key, core.records.get(key).digest] as const)
+  core.sendNow(from, { kind: 'listed', id, entries, more: keys.length === limit })
+}
+
+/** Gives records. */
+export function onWant(core: Core, from: NodeId, { id, fence, keys }: Want): void {
+  const rows: [key: string, record: PlainRecord][] = []
+  for (const { key, record } of carriedRows(core, keys, () => [])) rows.push([key, record])
+  core.sendNow(from, { kind: 'wanted', id, fence, rows })
+}
+
+/** The records of the first of those keys, as many as one message should carry; keys without one are left out. */
+export function carriedRows(
+  core: Core,
+  keys: readonly string[],
+  owedFor: (key: string) => readonly NodeId[],
+): CarriedRow[] {
+  const { rowsPerMessage, bytesPerMessage } = core.options
+  const rows: CarriedRow[] = []
+  let bytes = 0
+  for (const key of keys) {
+    if (rows.length >= rowsPerMessage || bytes >= bytesPerMessage) break
+    const { record } = core.records.get(key)
+    if (record.length === 0) continue
+    bytes += key.length + bytesOf(record)
+    rows.push({ key, record: plainRecord(record), owed: owedFor(key) })
+  }
+  return rows
+}
+
+function bytesOf(record: KeyRecord): number {
+  return record.reduce((bytes, { value }) => bytes + 100 + (value?.length ?? 0), 0)
+}

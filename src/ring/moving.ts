@@ -1,0 +1,116 @@
+/**
+ * Records on their way to where they belong: a node fetches the ranges that it comes to own (when it joins, or
+ * others are gone), and owners compare what they share, now and then and in the background (Dynamo paper, sections
+ * 4.7 and 4.9).
+ *
+ * What must always hold:
+ * - a node becomes a member when it holds what a majority of the owners of each of its ranges held; from the
+ *   moment it is on the list it takes the writes to them, so it misses nothing;
+ * - silence alone moves nothing.
+ */
+import type { NodeId } from '../base/ids.js'
+import type { Core } from './core.js'
+import { Syncing } from './syncing.js'
+
+/** Peers that ranges are fetched from at the same time. */
+const fetchesMax = 3
+
+export class Moving {
+  readonly #core: Core
+  readonly #fetching = new Set<NodeId>()
+  #isRepairing = false
+  #nextRepairTick = 0
+  #nextPeer = 0
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  tick(): void {
+    const core = this.#core
+    if (!core.isPart || !core.records.isCounted || core.isFull) return
+    this.#fetch()
+    this.#becomeMember()
+    if (core.tick >= this.#nextRepairTick && !this.#isRepairing) {
+      this.#nextRepairTick = core.tick + core.options.repairTicks
+      this.#repair()
+    }
+  }
+
+  /** Fetches from whoever has most of what is missing. */
+  #fetch(): void {
+    const core = this.#core
+    if (core.unfetched.size === 0 || this.#fetching.size >= fetchesMax) return
+    this.#settleRanges()
+    const wanted = new Map<NodeId, number[]>()
+    for (const range of core.unfetched) {
+      for (const source of this.#sources(range)) {
+        if (this.#fetching.has(source) || !core.isUsable(source)) continue
+        if (core.fetchedFrom.get(range)?.has(source) === true) continue
+        const ranges = wanted.get(source) ?? []
+        if (ranges.length < core.options.rangesPerRepair) ranges.push(range)
+        wanted.set(source, ranges)
+      }
+    }
+    for (const [source, ranges] of wanted) {
+      if (this.#fetching.size >= fetchesMax) break
+      this.#fetching.add(source)
+      new Syncing(core, source, ranges, false, isComplete => {
+        this.#fetching.delete(source)
+        if (isComplete) for (const range of ranges) this.#noteFetched(range, source)
+        core.more = true
+      })
+    }
+  }
+
+  #noteFetched(range: number, source: NodeId): void {
+    const { fetchedFrom } = this.#core
+    const known = fetchedFrom.get(range) ?? new Set()
+    known.add(source)
+    fetchedFrom.set(range, known)
+  }
+
+  /** A range is there when it came from all owners that can be reached, and from enough of them. */
+  #settleRanges(): void {
+    const core = this.#core
+    const before = core.unfetched.size
+    for (const range of [...core.unfetched]) {
+      const sources = this.#sources(range)
+      const from = core.fetchedFrom.get(range) ?? new Set()
+      const enough = Math.min(Math.floor(core.list.copies / 2) + 1, sources.length)
+      const isAll = sources.every(source => from.has(source) || !core.isUsable(source))
+      if (sources.filter(source => from.has(source)).length < enough || !isAll) continue
+      core.unfetched.delete(range)
+      core.fetchedFrom.delete(range)
+    }
+    if (core.unfetched.size !== before) core.saveUnfetched()
+  }
+
+  #sources(range: number): NodeId[] {
+    return this.#core.current.owners(range).filter(id => id !== this.#core.id)
+  }
+
+  #becomeMember(): void {
+    const core = this.#core
+    if (core.entry?.standing !== 'joining' || core.unfetched.size > 0) return
+    const isAlone = core.current.members.length === 0 || core.current.members.includes(core.id)
+    // Whoever coordinates writes must have heard of this node before it may stop fetching; those who answered
+    // it have.
+    if (!isAlone && !core.current.members.some(id => core.isUsable(id))) return
+    core.changeOwnEntry({ standing: 'member' })
+  }
+
+  /** Compares what is shared with one other node, each in its turn. */
+  #repair(): void {
+    const core = this.#core
+    const { current, id } = core
+    if (core.unfetched.size > 0) return
+    const peers = current.members.filter(other => other !== id && core.isWritable(other))
+    const peer = peers[this.#nextPeer++ % Math.max(1, peers.length)]
+    if (peer === undefined || current.sharedRanges(id, peer).length === 0) return
+    this.#isRepairing = true
+    new Syncing(core, peer, undefined, true, () => {
+      this.#isRepairing = false
+    })
+  }
+}

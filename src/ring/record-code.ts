@@ -1,0 +1,199 @@
+/**
+ * How versions stand as plain JSON, on the disk and on the wire, and as the opaque contexts that clients carry.
+ * Both are canonical: equal versions give equal text on every node.
+ *
+ * A past is `[[actor, count, ...], [actor, count, ...]]` (counters, then single dots), a version
+ * `[actor, count, past, value, writtenMs, identity, items]`; absent things at its end are left out.
+ */
+import { hash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { present } from '../base/assert.js'
+import type { PlainRecord } from './messages.js'
+import {
+  type BornItem,
+  compacted,
+  compareDots,
+  type Dot,
+  type KeyRecord,
+  noPast,
+  type Past,
+  type Removal,
+  type Version,
+} from './versions.js'
+
+/** Entries of one past at most; beyond, nothing that came from outside is believed. */
+const pastEntriesMax = 10_000
+const actorPattern = /^[0-9a-z]{1,20}\.[0-9a-z]{1,12}$/
+const countMax = 2 ** 48
+/** A value is text where its bytes are UTF-8; else its base64 stands in an array. */
+type PlainValue = string | readonly [base64: string] | null
+
+/** The record as plain JSON. */
+export function plainRecord(record: KeyRecord): PlainRecord {
+  return record.map(plainVersion)
+}
+
+/** Reads what {@link plainRecord} made; undefined if it is anything else. */
+export function readRecord(plain: unknown): KeyRecord | undefined {
+  if (!Array.isArray(plain)) return undefined
+  const record: Version[] = []
+  for (const item of plain as unknown[]) {
+    const version = readVersion(item)
+    const last = record.at(-1)
+    if (version === undefined) return undefined
+    if (last !== undefined && compareDots(last.dot, version.dot) >= 0) return undefined
+    record.push(version)
+  }
+  return record
+}
+
+/** A digest of a key's record, in 16 hexadecimal digits; '' for no record. */
+export function digestOf(key: string, record: KeyRecord): string {
+  if (record.length === 0) return ''
+  return hash('sha1', `${key}\n${JSON.stringify(plainRecord(record))}`).slice(0, 16)
+}
+
+/** The value of a version (null for a tombstone) as plain JSON. */
+export function plainValue(value: Uint8Array | undefined): PlainValue {
+  if (value === undefined) return null
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  const text = bytes.toString()
+  return Buffer.from(text).equals(bytes) ? text : [bytes.toString('base64')]
+}
+
+/** Reads what {@link plainValue} made; undefined if it is anything else. */
+export function readValue(plain: unknown): { readonly value: Uint8Array | undefined } | undefined {
+  if (plain === null) return { value: undefined }
+  if (typeof plain === 'string') return { value: Buffer.from(plain) }
+  if (!Array.isArray(plain) || plain.length !== 1) return undefined
+  const base64: unknown = plain[0]
+  return typeof base64 === 'string' ? { value: Buffer.from(base64, 'base64') } : undefined
+}
+
+/**
+ * A past of that key as clients carry it: one word, which means nothing to them. '' covers nothing. A checksum
+ * tells a damaged one, and one that belongs to another key.
+ */
+export function encodeContext(key: string, past: Past): string {
+  const [counters, dots] = plainPast(past)
+  if (counters.length === 0 && dots.length === 0) return ''
+  const text = dots.length === 0 ? words(counters) : `${words(counters)}~${words(dots)}`
+  return `${crc32(`${key}\n${text}`).toString(16).padStart(8, '0')}${text}`
+}
+
+/** Reads what {@link encodeContext} made for that key; undefined if it is anything else. */
+export function decodeContext(key: string, context: string): Past | undefined {
+  if (context === '') return noPast
+  const text = context.slice(8)
+  const [counters, dots, ...more] = text.split('~')
+  if (counters === undefined || more.length > 0) return undefined
+  const past = readPast([readWords(counters), readWords(dots ?? '')])
+  return past !== undefined && encodeContext(key, past) === context ? past : undefined
+}
+
+/** The past as plain JSON. */
+export function plainPast({ counters, dots }: Past): [(string | number)[], (string | number)[]] {
+  const sorted = [...counters].sort(([left], [right]) => (left < right ? -1 : 1))
+  return [sorted.flat(), dots.flatMap(({ actor, count }) => [actor, count])]
+}
+
+/** Reads what {@link plainPast} made; undefined if it is anything else. */
+export function readPast(plain: unknown): Past | undefined {
+  if (!Array.isArray(plain) || plain.length !== 2) return undefined
+  const counted = readDots(plain[0])
+  const dots = readDots(plain[1])
+  if (counted === undefined || dots === undefined) return undefined
+  const counters = new Map(counted.map(({ actor, count }) => [actor, count]))
+  return counters.size === counted.length ? compacted(counters, dots) : undefined
+}
+
+function plainVersion({ dot, past, value, writtenMs, identity, items }: Version): readonly unknown[] {
+  const version: unknown[] = [dot.actor, dot.count, plainPast(past), plainValue(value), writtenMs]
+  if (identity !== undefined || items !== undefined) version.push(identity ?? null)
+  if (items !== undefined) version.push(items.map(plainItem))
+  return version
+}
+
+function readVersion(plain: unknown): Version | undefined {
+  if (!Array.isArray(plain) || plain.length < 5 || plain.length > 7) return undefined
+  const [actor, count, plainOfPast, plainOfValue, writtenMs, identity, plainItems] = plain as unknown[]
+  const dots = readDots([actor, count])
+  const past = readPast(plainOfPast)
+  const value = readValue(plainOfValue)
+  const items = plainItems === undefined ? [] : readItems(plainItems)
+  if (dots?.[0] === undefined || past === undefined || value === undefined || items === undefined)
+    return undefined
+  if (typeof writtenMs !== 'number' || !Number.isSafeInteger(writtenMs)) return undefined
+  if (identity !== undefined && identity !== null && !isIdentity(identity)) return undefined
+  return {
+    dot: dots[0],
+    past,
+    value: value.value,
+    writtenMs,
+    identity: identity ?? undefined,
+    items: plainItems === undefined ? undefined : items,
+  }
+}
+
+function isIdentity(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 100
+}
+
+function readItems(plain: unknown): BornItem[] | undefined {
+  if (!Array.isArray(plain)) return undefined
+  const items: BornItem[] = []
+  for (const pair of plain as unknown[]) {
+    if (!Array.isArray(pair) || pair.length !== 3) return undefined
+    const [item, plainBirths, plainRemovals] = pair as unknown[]
+    const births = readDots(plainBirths)
+    const removals = readDots(plainRemovals)
+    if (typeof item !== 'string' || births === undefined || removals === undefined) return undefined
+    items.push({ item, births, removals: inPairs(removals) })
+  }
+  return items
+}
+
+function plainItem({ item, births, removals }: BornItem): readonly unknown[] {
+  return [item, plainDots(births), plainDots(removals.flatMap(({ birth, by }) => [birth, by]))]
+}
+
+function inPairs(dots: readonly Dot[]): Removal[] {
+  const removals: Removal[] = []
+  for (let at = 0; at + 1 < dots.length; at += 2) {
+    removals.push({ birth: present(dots[at], 'a birth'), by: present(dots[at + 1], 'a removal') })
+  }
+  return removals
+}
+
+function plainDots(dots: readonly Dot[]): (string | number)[] {
+  return dots.flatMap(({ actor, count }) => [actor, count])
+}
+
+function readDots(plain: unknown): Dot[] | undefined {
+  if (!Array.isArray(plain) || plain.length % 2 !== 0 || plain.length > 2 * pastEntriesMax) return undefined
+  const dots: Dot[] = []
+  for (let at = 0; at < plain.length; at += 2) {
+    const actor: unknown = plain[at]
+    const count: unknown = plain[at + 1]
+    if (typeof actor !== 'string' || !actorPattern.test(actor)) return undefined
+    if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > countMax)
+      return undefined
+    dots.push({ actor, count })
+  }
+  return dots
+}
+
+/** Dots as one word, `actor-count` each. */
+function words(dots: readonly (string | number)[]): string {
+  const pairs: string[] = []
+  for (let at = 0; at < dots.length; at += 2) pairs.push(`${dots[at]}-${dots[at + 1]}`)
+  return pairs.join('_')
+}
+
+function readWords(text: string): (string | number)[] {
+  if (text === '') return []
+  return text.split('_').flatMap(pair => {
+    const [actor, count] = pair.split('-')
+    return [actor ?? '', Number(count)]
+  })
+}

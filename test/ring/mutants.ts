@@ -1,0 +1,280 @@
+/**
+ * Known mistakes, planted one at a time into a copy of the compiled core: the swarm must find each. What it does not
+ * find, it would not find either when somebody makes that mistake by accident.
+ *
+ * `node dist/test/ring/mutants.js [<part of a name> [<first seed>]]` hunts them with other seeds.
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Climate } from './swarm.js'
+
+/** A piece of a compiled file, which must be in it exactly once, and what takes its place. */
+interface Edit {
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+}
+
+/** One mistake, the promise it breaks, and the climate in which it shows. */
+export interface RingMutant {
+  readonly name: string
+  readonly edits: readonly Edit[]
+  readonly adjust: (climate: Climate) => void
+  /** It must be found within so many seeds. */
+  readonly seeds: number
+  /** It shows soon enough to be hunted in every test run. */
+  readonly isQuick: boolean
+}
+
+const busy = { clients: 5, thinkMs: 20, durationMs: 2000 } as const
+
+export const ringMutants: readonly RingMutant[] = [
+  {
+    name: 'hints are not durable',
+    edits: [
+      {
+        file: 'records.js',
+        find: 'this.#save({ rowKey, value });',
+        replace: 'if (next.owed.length === 0) this.#save({ rowKey, value });',
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { nodes: 6, faultMs: 150, quorums: [1] })
+      climate.faults = { crash: 2, part: 3, heal: 1, join: 0, leave: 0 }
+    },
+    seeds: 30,
+    isQuick: true,
+  },
+  {
+    name: 'plain version vectors: a version covers all earlier ones of its actor',
+    edits: [
+      {
+        file: 'writing.js',
+        find: 'const version = { dot, past: context,',
+        replace:
+          'const plain = joinPasts([context, { counters: new Map([[dot.actor, dot.count - 1]]), dots: [] }]);\n' +
+          'const version = { dot, past: plain,',
+      },
+    ],
+    adjust: climate => Object.assign(climate, busy, { blind: 6 }),
+    seeds: 10,
+    isQuick: true,
+  },
+  {
+    name: 'a start gives out the dots of an earlier one again',
+    edits: [
+      {
+        file: 'core.js',
+        find: 'this.start = word() + word();',
+        replace: "word(); this.start = this.id.replace(/[^0-9a-z]/g, '');",
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { faultMs: 150, flushMs: 40, blind: 6 })
+      climate.faults = { crash: 4, part: 1, heal: 1, join: 0, leave: 0 }
+    },
+    seeds: 30,
+    isQuick: true,
+  },
+  {
+    name: 'a record that begins anew gives out the dots of the one before',
+    edits: [
+      {
+        file: 'core.js',
+        find: '(this.#births++).toString(36)',
+        replace: 'this.#births.toString(36)',
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { nodes: 5, faultMs: 150, quorums: [1] })
+      climate.faults = { crash: 0, part: 3, heal: 2, join: 0, leave: 0 }
+    },
+    seeds: 30,
+    isQuick: true,
+  },
+  {
+    name: 'repair drops siblings',
+    edits: [
+      {
+        file: 'core.js',
+        find: 'const joint = joinRecords(former.record, record);',
+        replace: 'const joint = record.length < former.record.length ? former.record : record;',
+      },
+    ],
+    adjust: climate => Object.assign(climate, busy, { faultMs: 150 }),
+    seeds: 10,
+    isQuick: true,
+  },
+  {
+    name: 'tombstones are collected without those who cannot be reached',
+    edits: [
+      {
+        file: 'collect.js',
+        find: 'unreleasedMembers(core.list).every(id => core.isWritable(id))',
+        replace: 'true',
+      },
+      {
+        file: 'collect.js',
+        find: 'this.#members = unreleasedMembers(core.list);',
+        replace: 'this.#members = unreleasedMembers(core.list).filter(id => core.isUsable(id));',
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { faultMs: 400, deletions: 8, blind: 1, durationMs: 4000 })
+      climate.faults = { crash: 1, part: 2, heal: 2, join: 0, leave: 0 }
+    },
+    seeds: 30,
+    isQuick: true,
+  },
+  {
+    name: 'tombstones are collected though something older came meanwhile',
+    edits: [
+      { file: 'collect.js', find: 'if (held !== row.digest', replace: 'if (false && held !== row.digest' },
+      {
+        file: 'collect.js',
+        find: 'const isFine = record.length > 0 && (',
+        replace: 'const isFine = true || (',
+      },
+      { file: 'collect.js', find: 'if (!this.#watched.has(key))', replace: 'if (key !== undefined)' },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { faultMs: 150, deletions: 8, blind: 1, durationMs: 4000, lateness: 0.2 })
+      climate.faults = { crash: 0, part: 2, heal: 2, join: 0, leave: 0 }
+    },
+    seeds: 60,
+    isQuick: false,
+  },
+  {
+    name: 'a write is answered before it is durable',
+    edits: [
+      {
+        file: 'writing.js',
+        find: 'core.whenSaved(() => {',
+        replace: '(then => then())(() => {',
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { faultMs: 150, flushMs: 40, quorums: [1] })
+      climate.faults = { crash: 4, part: 2, heal: 1, join: 0, leave: 0 }
+    },
+    seeds: 30,
+    isQuick: true,
+  },
+  {
+    name: 'a copy is acknowledged before it is durable',
+    edits: [
+      {
+        file: 'keeper.js',
+        find: "core.sendWhenSaved(from, { kind: 'stored', id, kept });",
+        replace: "core.sendNow(from, { kind: 'stored', id, kept });",
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { nodes: 6, faultMs: 100, flushMs: 40, quorums: [1] })
+      climate.faults = { crash: 4, part: 3, heal: 2, join: 0, leave: 0 }
+    },
+    seeds: 60,
+    isQuick: false,
+  },
+  {
+    name: 'a node leaves before it has handed over what changed',
+    edits: [
+      {
+        file: 'handover.js',
+        find: 'const changed = [...core.leaving.changed].slice(0, rowsPerMessage);',
+        replace: 'const changed = [];',
+      },
+      { file: 'handover.js', find: 'if (batch.length > 0) {', replace: 'if (batch.length > 1000) {' },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { nodes: 6, faultMs: 300, quorums: [1] })
+      climate.faults = { crash: 0, part: 3, heal: 2, join: 0, leave: 3 }
+    },
+    seeds: 60,
+    isQuick: false,
+  },
+  {
+    name: 'what is kept for others is dropped when it is sent',
+    edits: [
+      {
+        file: 'handover.js',
+        find: "core.sendNow(this.#to, { kind: 'store', id: this.#id, fence: core.peer(this.#to).fence, rows });",
+        replace:
+          "core.sendNow(this.#to, { kind: 'store', id: this.#id, fence: core.peer(this.#to).fence, rows });\n" +
+          'this.#given.push(...this.#digests); this.#end();',
+      },
+    ],
+    adjust: climate => {
+      Object.assign(climate, busy, { nodes: 6, faultMs: 150, loss: 0.1, quorums: [1] })
+      climate.faults = { crash: 1, part: 3, heal: 2, join: 0, leave: 0 }
+    },
+    seeds: 30,
+    isQuick: false,
+  },
+]
+
+/** What came of hunting one mutant. */
+export interface Hunt {
+  readonly tried: number
+  readonly found: string | undefined
+}
+
+const compiled = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs seeds from `first` on until the mistake shows. With `isSound` nothing is planted. */
+export async function hunt(mutant: RingMutant, first: number, isSound = false): Promise<Hunt> {
+  const folder = mkdtempSync(join(tmpdir(), 'quorate-ring-mutant-'))
+  try {
+    for (const part of ['src/base', 'src/ring', 'test/ring']) {
+      cpSync(join(compiled, part), join(folder, part), { recursive: true })
+    }
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    symlinkSync(fileURLToPath(new URL('..', import.meta.resolve('minimist'))), join(folder, 'node_modules'))
+    if (!isSound) for (const edit of mutant.edits) plant(folder, edit)
+    const swarm = (await import(pathToFileURL(join(folder, 'test/ring/swarm.js')).href)) as {
+      runSwarm(seed: string, adjust: (climate: Climate) => void): string | undefined
+    }
+    for (let tried = 1; tried <= mutant.seeds; tried++) {
+      const failure = attempt(() => swarm.runSwarm(`${mutant.name} ${first + tried - 1}`, mutant.adjust))
+      if (failure !== undefined) return { tried, found: failure }
+    }
+    return { tried: mutant.seeds, found: undefined }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** An assertion that fails is a finding too. */
+function attempt(run: () => string | undefined): string | undefined {
+  try {
+    return run()
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function plant(folder: string, { file, find, replace }: Edit): void {
+  const path = join(folder, 'src/ring', file)
+  const source = readFileSync(path, 'utf8')
+  const count = source.split(find).length - 1
+  if (count !== 1) {
+    throw new Error(
+      `The source changed: ${file} contains ${count} times, not once:\n${find}\nAdapt the mutant.`,
+    )
+  }
+  writeFileSync(
+    path,
+    source.replace(find, () => replace),
+  )
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [part = '', first = '1', sound] = process.argv.slice(2)
+  for (const mutant of ringMutants.filter(({ name }) => name.includes(part))) {
+    const { tried, found } = await hunt(mutant, Number(first), sound === 'sound')
+    console.log(`${mutant.name}: ${found === undefined ? `NOT FOUND in ${tried}` : `${tried}: ${found}`}`)
+    if (found === undefined && sound === undefined) process.exitCode = 1
+  }
+}

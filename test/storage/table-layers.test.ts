@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import type { TableStore } from '../../src/kv/table.js'
+import { KeyRuns } from '../../src/storage/key-runs.js'
+import { openLmdbTable } from '../../src/storage/lmdb-table.js'
+import { MemoryTable } from '../../src/storage/memory-table.js'
+import { SortedKeys } from '../../src/storage/sorted-keys.js'
+
+const keys = ['', 'a', 'b', 'ba', 'c', '\uffff', '\u{1f600}', 'k'.repeat(40)].map(end => `key${end}`)
+
+type Step =
+  | { readonly kind: 'set'; readonly key: string; readonly expiresAt: number | undefined }
+  | { readonly kind: 'delete'; readonly key: string }
+  | { readonly kind: 'clear' | 'begin' | 'wait' }
+
+const key = fc.constantFrom(...keys)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('set' as const),
+      key,
+      expiresAt: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('clear' as const, 'wait' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('begin' as const) }) },
+)
+
+/** All that can be read. */
+function readAll(table: TableStore): unknown {
+  return [
+    table.count(),
+    table.keys('', '', 100),
+    table.keys('key', 'keyb', 2),
+    table.walk('keya', 100),
+    [0, 3, 6, 9].map(nowMs => table.expired(nowMs, 100)),
+    table.expired(9, 2),
+    keys.map(one => {
+      const found = table.get(one)
+      return found && [found.version, found.expiresAt]
+    }),
+  ]
+}
+
+describe('the layers of the table', () => {
+  it('read like a table without layers, whatever is written, removed and checkpointed', async function () {
+    this.timeout(60_000)
+    const run = async (steps: readonly Step[]): Promise<void> => {
+      const directory = mkdtempSync(join(tmpdir(), 'quorate-layers-'))
+      const layered = openLmdbTable(directory)
+      const plain = new MemoryTable()
+      let underWay: Promise<void> | undefined
+      try {
+        for (const [version, one] of steps.entries()) {
+          for (const table of [layered, plain]) {
+            if (one.kind === 'set') {
+              table.set(one.key, { value: Buffer.from(one.key), version, expiresAt: one.expiresAt })
+            } else if (one.kind === 'delete') table.delete(one.key)
+            else if (one.kind === 'clear') table.clear()
+          }
+          if (one.kind === 'wait' || one.kind === 'begin') {
+            await underWay
+            underWay = undefined
+          }
+          if (one.kind === 'begin') {
+            underWay = new Promise((resolve, reject) =>
+              layered.checkpoint(Buffer.from('meta'), error => (error ? reject(error) : resolve())),
+            )
+          }
+          expect(readAll(layered)).to.deep.equal(readAll(plain))
+        }
+        await underWay
+        expect(readAll(layered)).to.deep.equal(readAll(plain))
+      } finally {
+        layered.close()
+        rmSync(directory, { recursive: true })
+      }
+    }
+    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 250, size: 'max' }), run), { numRuns: 8 })
+  })
+
+  it('read in order what was gathered in any order', () => {
+    for (const unit of ['key', '\u{1f600}\uffff']) {
+      const runs = new KeyRuns()
+      const all = Array.from({ length: 40_000 }, (_, index) => `${unit}${(index * 7919) % 40_000}`)
+      for (const [index, one] of all.entries()) runs.add(index % 3 === 0 ? one : `${one}\uffff`)
+      const expected = all.map((one, index) => (index % 3 === 0 ? one : `${one}\uffff`))
+      expected.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+      expect([...runs.from('')]).to.deep.equal(expected)
+      const start = expected[30_000] ?? ''
+      expect(runs.from(start).next().value).to.equal(start)
+      expect([...runs.from(start)].length).to.equal(10_000)
+    }
+  })
+
+  it('keep any keys in order, whatever is added and removed', () => {
+    const some = fc.array(fc.tuple(fc.boolean(), fc.string({ maxLength: 3 })), { maxLength: 3000 })
+    const check = (changes: readonly (readonly [boolean, string])[]): void => {
+      const sorted = new SortedKeys()
+      const plain = new Set<string>()
+      for (const [isAdded, word] of changes) {
+        if (isAdded) {
+          sorted.add(word)
+          plain.add(word)
+        } else {
+          sorted.remove(word)
+          plain.delete(word)
+        }
+      }
+      const expected = [...plain].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+      expect([...sorted.from('')]).to.deep.equal(expected)
+      expect(sorted.first()).to.equal(expected[0])
+      const middle = expected[expected.length >> 1] ?? ''
+      expect([...sorted.from(middle)]).to.deep.equal(expected.slice(expected.length >> 1))
+    }
+    fc.assert(fc.property(some, check), { numRuns: 50 })
+    check(Array.from({ length: 5000 }, (_, index) => [true, String((index * 7919) % 5000)]))
+  })
+})
