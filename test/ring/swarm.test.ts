@@ -3,7 +3,7 @@ import { hunt, ringMutants } from './mutants.js'
 import { runSwarm } from './swarm.js'
 
 /** Seeds of runs that once failed; they always run. */
-const remembered: readonly string[] = ['20014', '20246']
+const remembered: readonly string[] = ['20014', '20246', '30700']
 const seedCount = 80
 const perTest = 20
 
