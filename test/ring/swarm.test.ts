@@ -4,7 +4,7 @@ import { runSwarm } from './swarm.js'
 
 /** Seeds of runs that once failed; they always run. */
 const remembered: readonly string[] = ['20014', '20246', '30700']
-const seedCount = 80
+const seedCount = 100
 const perTest = 20
 
 describe('the ring under faults', () => {
