@@ -21,14 +21,12 @@ import type { TableRecord, TableStore, TableView } from '../kv/table.js'
 import { compareKeys, firstKeys } from './key-order.js'
 import { TableDirectories } from './lmdb-directories.js'
 import { Environment } from './lmdb-environment.js'
+import { deleted, Layer } from './lmdb-layer.js'
 import { type Change, changeBytes, encodeSlab } from './lmdb-row.js'
 import { WriterThread } from './lmdb-thread.js'
 
 export { TableDamaged } from './lmdb-row.js'
 
-/** In a layer in the place of a record: the key was deleted. */
-const deleted = Symbol('deleted')
-type Layer = Map<string, TableRecord | typeof deleted>
 type Done = (error: Error | undefined) => void
 
 /** Rows are handed to the writer in slabs of about this size and at most this many rows, one a turn. */
@@ -49,9 +47,9 @@ export class LmdbTable implements TableStore {
   #environment: Environment
   #meta: Uint8Array | undefined
   #count: number
-  #recent: Layer = new Map()
+  #recent = new Layer()
   #recentBytes = 0
-  #frozen: Layer = new Map()
+  #frozen = new Layer()
   #frozenBytes = 0
   /** The directory of the snapshot that is being built. */
   #building: string | undefined
@@ -90,7 +88,7 @@ export class LmdbTable implements TableStore {
   }
 
   keys(prefix: string, after: string, limit: number): string[] {
-    const found = firstKeys(this.#layeredKeys(), prefix, after, limit)
+    const found = firstKeys(this.#layeredKeys(prefix), prefix, after, limit)
     let taken = 0
     for (const key of this.#environment.keys(prefix, after)) {
       if (taken === limit) break
@@ -123,7 +121,7 @@ export class LmdbTable implements TableStore {
     this.#isCheckpointing = true
     this.#frozen = this.#recent
     this.#frozenBytes = this.#recentBytes
-    this.#recent = new Map()
+    this.#recent = new Layer()
     this.#recentBytes = 0
     const slabs = slabsOf(this.#frozen)
     const handOver = (): void => {
@@ -176,10 +174,12 @@ export class LmdbTable implements TableStore {
     return found === undefined ? this.#environment.has(key) : found !== deleted
   }
 
-  /** The keys that are in memory and not deleted. */
-  *#layeredKeys(): Iterable<string> {
-    for (const [key, record] of this.#recent) if (record !== deleted) yield key
-    for (const [key, record] of this.#frozen) if (record !== deleted && !this.#recent.has(key)) yield key
+  /** The keys that are in memory and not deleted: all that begin with `prefix`, and perhaps others. */
+  *#layeredKeys(prefix: string): Iterable<string> {
+    for (const key of this.#recent.keysLike(prefix)) if (this.#recent.get(key) !== deleted) yield key
+    for (const key of this.#frozen.keysLike(prefix)) {
+      if (this.#frozen.get(key) !== deleted && !this.#recent.has(key)) yield key
+    }
   }
 
   #checkpointed(meta: Uint8Array, error: Error | undefined, done: Done): void {
@@ -188,7 +188,7 @@ export class LmdbTable implements TableStore {
     if (error === undefined) {
       this.#environment.refresh()
       this.#meta = meta
-      this.#frozen = new Map()
+      this.#frozen = new Layer()
     } else {
       this.#thaw()
     }
@@ -203,7 +203,7 @@ export class LmdbTable implements TableStore {
     for (const [key, record] of this.#recent) this.#frozen.set(key, record)
     this.#recent = this.#frozen
     this.#recentBytes += this.#frozenBytes
-    this.#frozen = new Map()
+    this.#frozen = new Layer()
   }
 
   #snapshotWritten(directory: string, error: Error | undefined, done: Done): void {
@@ -235,7 +235,7 @@ export class LmdbTable implements TableStore {
     this.#environment = next
     this.#meta = next.meta()
     this.#count = next.count()
-    this.#recent = new Map()
+    this.#recent = new Layer()
     this.#recentBytes = 0
     // Views of the replaced table may still be streamed to somebody.
     previous.retire(() => this.#directories.remove(previous.directory))
