@@ -82,6 +82,7 @@ export function leaderlessOptions(config: NodeConfig): LeaderlessOptions {
     versionsWarning: 25,
     versionsMax: 100,
     valueBytesMax: 4 * 1024 * 1024,
+    // Two such records that a division grew apart still fit in one line of the peer channel, as base64 too.
     recordBytesMax: 16 * 1024 * 1024,
     pastMax: 20,
     checkpointBytes: 32 * 1024 * 1024,

@@ -17,7 +17,7 @@ import { present } from '../base/assert.js'
 import type { NodeId } from '../base/ids.js'
 import type { Core, Operation } from './core.js'
 import { unreleasedMembers } from './members.js'
-import { carriedRows } from './merkle.js'
+import { bytesOf, carriedRows } from './merkle.js'
 import type { RingMessage, Settle, Settled } from './messages.js'
 import { digestOf, readRecord } from './record-code.js'
 import { Sweep } from './sweep.js'
@@ -105,7 +105,7 @@ export class Collector {
       rows: rows.map(([key, plain]) => {
         const record = readRecord(plain) ?? []
         const digest = digestOf(key, record)
-        const held = core.records.get(key).digest
+        const held = core.records.digest(key)
         const isFine = record.length > 0 && (held === digest || held === '') && !busy.has(key)
         return { key, record, digest, isFine }
       }),
@@ -122,7 +122,7 @@ export class Collector {
     core.raiseFence()
     this.#onFence()
     for (const row of watch.rows) {
-      const held = core.records.get(row.key).digest
+      const held = core.records.digest(row.key)
       if (held !== row.digest && held !== '') row.isFine = false
     }
     return fineOf(watch).filter(place => fine.includes(place))
@@ -178,14 +178,22 @@ export class Collector {
     const core = this.#core
     let starts: ReadonlySet<string> | undefined
     const found: string[] = []
+    let bytes = 0
+    let isEnough = false
     const isFirst = (range: number): boolean => core.current.preference(range)[0] === core.id
     for (const key of this.#sweep.next(core.records, core.options.rowsPerMessage, isFirst)) {
       const { record } = core.records.get(key)
+      bytes += bytesOf(record)
+      if (bytes > core.options.bytesPerMessage) {
+        // Large values take their time, which others need too.
+        this.#sweep.goOnBehind(key)
+        isEnough = true
+      }
       starts ??= this.#startsNow()
       const prunable = isDeleted(record) ? [] : prunableStarts(record, core.options.pastMax, starts)
-      if (!isDeleted(record) && prunable.length === 0) continue
-      found.push(key)
+      if (isDeleted(record) || prunable.length > 0) found.push(key)
       for (const start of prunable) over.add(start)
+      if (isEnough) break
     }
     return found
   }

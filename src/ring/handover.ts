@@ -80,7 +80,7 @@ class HandingOver implements Operation {
     const { records } = this.#core
     // A stand-in does not need to have it, but to know for whom.
     for (const key of this.#keys) {
-      if (this.#owed(key).length === 0) this.#digests.set(key, records.get(key).digest)
+      if (this.#owed(key).length === 0) this.#digests.set(key, records.digest(key))
     }
     if (this.#digests.size === 0) {
       this.#give(this.#keys)
@@ -99,7 +99,7 @@ class HandingOver implements Operation {
       this.#end()
       return
     }
-    this.#digests = new Map(rows.map(({ key }) => [key, core.records.get(key).digest]))
+    this.#digests = new Map(rows.map(({ key }) => [key, core.records.digest(key)]))
     this.#renew()
     core.sendNow(this.#to, { kind: 'store', id: this.#id, fence: core.peer(this.#to).fence, rows })
   }
@@ -281,7 +281,7 @@ export class Handover {
         key => owed.get(key) ?? [],
         given => {
           const digests = new Map(given)
-          isDone &&= wanted.every(key => digests.get(key) === core.records.get(key).digest)
+          isDone &&= wanted.every(key => digests.get(key) === core.records.digest(key))
           waiting--
           if (waiting > 0) return
           this.#isLeaving = false

@@ -40,7 +40,7 @@ export function digestsOfParts(
   const digests = new Map<string, string | undefined>()
   const deep = new Map<number, string[]>()
   for (const path of paths) {
-    if (path.startsWith('=')) digests.set(path, core.records.get(path.slice(1)).digest)
+    if (path.startsWith('=')) digests.set(path, core.records.digest(path.slice(1)))
     else if (path === root)
       digests.set(path, core.records.digestOfRanges(core.current.sharedRanges(core.id, other)))
     else if (path.length === 3) digests.set(path, core.records.digestOfRanges([rangeOf(path)]))
@@ -60,7 +60,7 @@ function digestsBelow(core: Core, parts: readonly string[]): Map<string, string>
   const common = (first ?? '').slice(0, length - 1)
   const isTogether = parts.every(path => path.startsWith(common))
   for (const key of core.records.keys(isTogether ? common : common.slice(0, 3), '', wholePart)) {
-    found.get(pathOf(key).slice(0, length))?.push(core.records.get(key).digest)
+    found.get(pathOf(key).slice(0, length))?.push(core.records.digest(key))
   }
   return new Map([...found].map(([path, digests]) => [path, joinDigests(digests)]))
 }
@@ -80,7 +80,7 @@ export function onCompare(core: Core, from: NodeId, { id, nodes }: Compare): voi
 export function onList(core: Core, from: NodeId, { id, path, after }: List): void {
   const limit = 4 * core.options.rowsPerMessage
   const keys = core.records.keys(path, after, limit)
-  const entries = keys.map(key => [key, core.records.get(key).digest] as const)
+  const entries = keys.map(key => [key, core.records.digest(key)] as const)
   core.sendNow(from, { kind: 'listed', id, entries, more: keys.length === limit })
 }
 
@@ -110,6 +110,7 @@ export function carriedRows(
   return rows
 }
 
-function bytesOf(record: KeyRecord): number {
+/** About how many bytes a record has. */
+export function bytesOf(record: KeyRecord): number {
   return record.reduce((bytes, { value }) => bytes + 100 + (value?.length ?? 0), 0)
 }

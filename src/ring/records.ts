@@ -94,6 +94,13 @@ export class Records {
     return bytes === undefined ? noRow : decodeRow(bytes)
   }
 
+  /** The digest of what is held under a key, without reading the rest; '' for nothing. */
+  digest(key: string): string {
+    const bytes = this.#rows.get(rowKeyOf(key))
+    // A row begins with its digest: ["0123456789abcdef",
+    return bytes === undefined ? '' : Buffer.from(bytes.subarray(2, 18)).toString('latin1')
+  }
+
   /** Writes what is held under a key, in the place of `former`; an empty record removes it. */
   write(key: string, row: Omit<Row, 'digest'>, former: Row): Row {
     const rowKey = rowKeyOf(key)

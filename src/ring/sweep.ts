@@ -1,7 +1,8 @@
 /** Going round all rows in the background, some at a time. */
-import { rangePath } from './placement.js'
+import { pathOf, rangeOf, rangePath } from './placement.js'
 import type { Records } from './records.js'
 
+/** Where one such round stands. */
 export class Sweep {
   #range = 0
   #after = ''
@@ -20,5 +21,11 @@ export class Sweep {
       this.#after = found.length < limit ? '' : (keys.at(-1) ?? '')
     }
     return found
+  }
+
+  /** Goes on behind a key of those it gave last. */
+  goOnBehind(key: string): void {
+    this.#range = rangeOf(pathOf(key))
+    this.#after = key
   }
 }

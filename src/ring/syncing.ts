@@ -153,7 +153,7 @@ export class Syncing implements Operation {
       const lacking = records.keys(task.path, '', 1_000_000).filter(key => !task.theirs.has(key))
       if (lacking.length > 0) this.#tasks.push({ kind: 'push', keys: lacking })
     }
-    const wanted = entries.filter(([key, digest]) => records.get(key).digest !== digest)
+    const wanted = entries.filter(([key, digest]) => records.digest(key) !== digest)
     if (wanted.length > 0) {
       this.#tasks.push({ kind: 'want', keys: wanted.map(([key]) => key), theirs: new Map(wanted) })
     }

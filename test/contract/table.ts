@@ -301,6 +301,25 @@ export function tableContract(open: () => TableUnderTest): void {
       expect(all()).to.deep.equal(sorted)
     })
 
+    it('come by a longer beginning, too, whatever was written, deleted and kept before somebody asked', async () => {
+      for (const key of ['k0a1:x', 'k0a1:y', 'k0a2:x', 'k0a', 'k0a1']) set(key, '1')
+      await checkpoint('meta')
+      table.delete('k0a1:y')
+      expect(table.keys('k0a1', '', 9)).to.deep.equal(['k0a1', 'k0a1:x'])
+      for (const key of ['k0a1:z', 'k0a1:y', 'k0a2:y']) set(key, '2')
+      table.delete('k0a1:x')
+      table.delete('k0a1:z')
+      const check = (): void => {
+        expect(table.keys('k0a1', '', 9)).to.deep.equal(['k0a1', 'k0a1:y'])
+        expect(table.keys('k0a1:', '', 9)).to.deep.equal(['k0a1:y'])
+        expect(table.keys('k0a2:', 'k0a2:x', 9)).to.deep.equal(['k0a2:y'])
+        expect(table.keys('k0a3', '', 9)).to.deep.equal([])
+      }
+      check()
+      await checkpoint('meta')
+      check()
+    })
+
     it('come page by page, by prefix, without those that were deleted on the way', async () => {
       for (let index = 0; index < 100; index++) set(`in/${String(index).padStart(2, '0')}`, 'x')
       set('im', 'x')

@@ -5,8 +5,6 @@
  *
  * Every put of the clients has a value of its own, so that a value names the write.
  */
-import type { RingSaved } from '../../src/ring/types.js'
-
 /** One write of a client. */
 export interface Attempt {
   readonly key: string
@@ -25,30 +23,23 @@ export interface CartAttempt {
   outcome: 'open' | 'acknowledged' | 'nothing'
 }
 
-/** Watches all that is saved: a dot names one write for ever. */
+/** Watches all rows that are written: a dot names one write for ever. */
 export class DotWatch {
   readonly #writes = new Map<string, string>()
   /** The dots of each value of each key. */
   readonly #dots = new Map<string, Set<string>>()
   failure: string | undefined
 
-  see(save: readonly RingSaved[]): void {
-    for (const { rowKey, value } of save) {
-      if (!rowKey.startsWith('k') || value === undefined) continue
-      const key = rowKey.slice(rowKey.indexOf(':') + 1)
-      const [, , , record] = JSON.parse(Buffer.from(value).toString()) as [
-        string,
-        unknown,
-        unknown,
-        unknown[][],
-      ]
-      this.seeRecord(key, record)
-    }
-  }
-
-  /** Sees a record that is on its way, too: it may be replaced before it is ever saved. */
-  seeRecord(key: string, record: readonly unknown[]): void {
-    for (const [actor, count, , text, , , items] of record as unknown[][]) {
+  see(rowKey: string, value: Uint8Array): void {
+    if (!rowKey.startsWith('k')) return
+    const key = rowKey.slice(rowKey.indexOf(':') + 1)
+    const [, , , record] = JSON.parse(Buffer.from(value).toString()) as [
+      string,
+      unknown,
+      unknown,
+      unknown[][],
+    ]
+    for (const [actor, count, , text, , , items] of record) {
       this.#note(key, `${actor}-${count}`, JSON.stringify(text))
       for (const [item, births] of (items ?? []) as [string, (string | number)[]][]) {
         for (let at = 0; at < births.length; at += 2) {

@@ -2,11 +2,17 @@
 import type { RingRows, RingSaved } from '../../src/ring/types.js'
 
 export class MemoryRows implements RingRows {
+  readonly #onSet: (rowKey: string, value: Uint8Array) => void
   readonly #rows: Map<string, Uint8Array>
   /** In order; row keys here are ASCII, so that strings compare as their bytes do. */
   readonly #keys: string[]
 
-  constructor(durable: ReadonlyMap<string, Uint8Array>) {
+  /** `onSet` is told of every row that is written, also of one that is replaced before it is flushed. */
+  constructor(
+    durable: ReadonlyMap<string, Uint8Array>,
+    onSet: (rowKey: string, value: Uint8Array) => void = () => {},
+  ) {
+    this.#onSet = onSet
     this.#rows = new Map(durable)
     this.#keys = [...durable.keys()].sort()
   }
@@ -18,6 +24,7 @@ export class MemoryRows implements RingRows {
   set(rowKey: string, value: Uint8Array): void {
     if (!this.#rows.has(rowKey)) this.#keys.splice(this.#placeOf(rowKey), 0, rowKey)
     this.#rows.set(rowKey, value)
+    this.#onSet(rowKey, value)
   }
 
   delete(rowKey: string): void {

@@ -75,12 +75,7 @@ class Swarm {
     this.#random = this.#world.random.fork('swarm')
     this.#climate = drawClimate(this.#random)
     adjust(this.#climate)
-    this.#world.onSave = (_node, save) => this.#dots.see(save)
-    this.#world.onSend = (_from, _to, message) => {
-      if (message.kind === 'store')
-        for (const { key, record } of message.rows) this.#dots.seeRecord(key, record)
-      return true
-    }
+    this.#world.onSet = (rowKey, value) => this.#dots.see(rowKey, value)
   }
 
   run(): string | undefined {

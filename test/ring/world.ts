@@ -7,14 +7,7 @@ import { type Random, seededRandom } from '../../src/base/random.js'
 import { readMessage } from '../../src/ring/message-check.js'
 import type { RingMessage } from '../../src/ring/messages.js'
 import { Ring } from '../../src/ring/ring.js'
-import type {
-  RingAnswer,
-  RingEvent,
-  RingOptions,
-  RingOutgoing,
-  RingRequest,
-  RingSaved,
-} from '../../src/ring/types.js'
+import type { RingAnswer, RingEvent, RingOptions, RingOutgoing, RingRequest } from '../../src/ring/types.js'
 import { flushed, MemoryRows } from './rows.js'
 
 /** Times in ticks of 10 ms. */
@@ -97,8 +90,8 @@ export class World {
   readonly weather: Weather
   readonly nodes = new Map<NodeId, SimulatedNode>()
   nowMs = 0
-  /** Called with all that is saved anywhere. */
-  onSave: (node: SimulatedNode, save: readonly RingSaved[]) => void = () => {}
+  /** Called with every row that is written anywhere, durable or not. */
+  onSet: (rowKey: string, value: Uint8Array) => void = () => {}
   onEvent: (node: SimulatedNode, event: RingEvent) => void = () => {}
   /** Called with each message that is sent; false drops it. */
   onSend: (from: NodeId, to: NodeId, message: RingMessage) => boolean = () => true
@@ -150,7 +143,8 @@ export class World {
     const node = this.node(id)
     node.life++
     const random = seededRandom(`${id} ${node.life} ${this.random.uint32()}`)
-    const surroundings = { random, options: this.options, rows: new MemoryRows(node.durable) }
+    const rows = new MemoryRows(node.durable, (rowKey, value) => this.onSet(rowKey, value))
+    const surroundings = { random, options: this.options, rows }
     node.ring = new Ring({ self: node.member, founding }, surroundings)
     this.#saving.delete(id)
     const { life } = node
@@ -282,7 +276,6 @@ export class World {
     } else {
       if (this.#saving.has(node.id)) throw new Error('one batch at a time')
       this.#saving.add(node.id)
-      this.onSave(node, output.save)
       this.after(this.random.float() * this.weather.flushMs, () => {
         if (node.life !== life) return
         this.#saving.delete(node.id)
