@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { createServer, type Server } from 'node:net'
 import { expect } from 'chai'
+import { Redis } from 'ioredis'
 import { freePort, freePortPair } from '../support/ports.js'
 import { programPath, startProgram, stopAll, type TestProcess, textClient } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
@@ -9,6 +10,15 @@ import { startWarehouse, WarehouseInstance } from '../support/warehouse.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
 const raft = '--engine=raft'
+
+/** Why the promise was broken. */
+async function reasonOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    return `it was kept: ${JSON.stringify(await promise)}`
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
 
 /** Runs the client on the lines; what it wrote, and its exit code. */
 function cli(
@@ -80,6 +90,26 @@ describe('An instance of a warehouse', () => {
     expect(JSON.parse(await client.ask(`{"id":3,"op":"get","key":"${key}"}`))).to.include({ value: 'v' })
     expect(JSON.parse(await client.ask('{"id":4,"op":"keys"}'))).to.deep.include({ keys: [key] })
     client.close()
+  })
+
+  it('refuses them of Redis clients as well, in one command and in transactions', async () => {
+    const redis = new Redis({ port: instance.port, lazyConnect: true, maxRetriesPerRequest: 0 })
+    await redis.connect()
+    try {
+      const refused = 'ERR Key is not a proper UUID4.'
+      expect(await reasonOf(redis.set('key1', 'v'))).to.equal(refused)
+      expect(await reasonOf(redis.incr('key1'))).to.equal(refused)
+      expect(await reasonOf(redis.mget(key, 'key1'))).to.equal(refused)
+      expect(await reasonOf(redis.multi().set(key, 'no').append('key1', 'v').exec())).to.equal(refused)
+      expect(await reasonOf(redis.watch('key1'))).to.equal(refused)
+      await redis.unwatch()
+      expect(await redis.getset(key.toUpperCase(), 'of Redis')).to.not.equal('no')
+      expect(await redis.mget(key, key.toUpperCase())).to.deep.equal(['of Redis', 'of Redis'])
+      expect(await redis.keys('*')).to.deep.equal([key])
+    } finally {
+      redis.disconnect()
+    }
+    expect(await instance.ask(`GET ${key}`)).to.equal('of Redis')
   })
 
   it('warns that the cluster is too small for its replication factor', async () => {
@@ -216,6 +246,28 @@ describe('An instance of a warehouse', () => {
     expect(JSON.parse(get ?? '')).to.deep.equal({ ok: true, key, value: 'one' })
     expect(JSON.parse(refused ?? '')).to.deep.include({ ok: false, code: 'KEY_NOT_UUID4' })
     expect(code).to.equal(1)
+  })
+})
+
+describe('Two instances of a warehouse', () => {
+  let instances: WarehouseInstance[]
+
+  before(async () => {
+    instances = await startWarehouse(2)
+  })
+  after(stopAll)
+
+  it('say whichever of them is asked whether an entry was there, and how many copies there are', async () => {
+    const [leader, follower] = instances
+    if (leader === undefined || follower === undefined) throw new Error('two were asked for')
+    const other = '7b1dbb0e-5b5d-4f0c-9a3e-2f1f6d1c9a77'
+    expect(await follower.ask(`SET ${key} one`)).to.equal('Created (2 replicas)')
+    expect(await follower.ask(`SET ${key} two`)).to.equal('Updated (2 replicas)')
+    expect(await leader.ask(`SET ${key} three`)).to.equal('Updated (2 replicas)')
+    expect(await leader.ask(`SET ${other} one`)).to.equal('Created (2 replicas)')
+    expect(await follower.ask(`SET ${other} two`)).to.equal('Updated (2 replicas)')
+    expect(await follower.ask(`DELETE ${key}`)).to.equal('Deleted (2 replicas)')
+    expect(await follower.ask(`SET ${key} one`)).to.equal('Created (2 replicas)')
   })
 })
 
