@@ -59,6 +59,9 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   /** What found too few nodes a moment ago, in the order in which it is asked again. */
   #again: { readonly atTick: number; readonly ask: () => void }[] = []
   #tick = 0
+  #wallMs = 0
+  /** The ring left background work to the next turn. */
+  #hasMore = false
   #saved: LogIndex
   /** Bytes written that no checkpoint holds. */
   #writtenBytes: number
@@ -162,7 +165,10 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   }
 
   takeEffects(): Effects<LeaderlessMessage, SavedRow> {
+    // Background work that one turn was not enough for goes on without waiting for time to pass.
+    if (this.#hasMore) this.#ring.tick(0, this.#wallMs)
     const output = this.#ring.takeOutput()
+    this.#hasMore = output.more
     const save = output.save.map(row => this.#number(row))
     this.#hasAsked = false
     for (const { id, answer } of output.answers) {
@@ -193,6 +199,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     // When this node itself stood still, answers wait to be read: the others were not silent for that long.
     const counted = Math.min(count, this.#options.gossipTicks)
     this.#tick += counted
+    this.#wallMs = wallMs
     this.#ring.tick(counted, wallMs)
     this.#writes.expire(this.#tick)
     const due = this.#again.filter(({ atTick }) => atTick <= this.#tick)
