@@ -56,7 +56,12 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   /** The ring's number of a client's read, so that it can be abandoned. */
   readonly #reads = new Map<RequestId, RequestId>()
   #nextAsked = 1
+  /** What found too few nodes a moment ago, in the order in which it is asked again. */
+  #again: { readonly atTick: number; readonly ask: () => void }[] = []
   #tick = 0
+  #wallMs = 0
+  /** The ring left background work to the next turn. */
+  #hasMore = false
   #saved: LogIndex
   /** Bytes written that no checkpoint holds. */
   #writtenBytes: number
@@ -110,7 +115,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
 
   /** After `stop`: whether nothing is under way any more. */
   get isDrained(): boolean {
-    return this.#ring.pending === 0 && this.#writes.size === 0
+    return this.#ring.pending === 0 && this.#writes.size === 0 && this.#again.length === 0
   }
 
   step(input: Input<LeaderlessMessage>): void {
@@ -160,7 +165,10 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   }
 
   takeEffects(): Effects<LeaderlessMessage, SavedRow> {
+    // Background work that one turn was not enough for goes on without waiting for time to pass.
+    if (this.#hasMore) this.#ring.tick(0, this.#wallMs)
     const output = this.#ring.takeOutput()
+    this.#hasMore = output.more
     const save = output.save.map(row => this.#number(row))
     this.#hasAsked = false
     for (const { id, answer } of output.answers) {
@@ -191,8 +199,12 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     // When this node itself stood still, answers wait to be read: the others were not silent for that long.
     const counted = Math.min(count, this.#options.gossipTicks)
     this.#tick += counted
+    this.#wallMs = wallMs
     this.#ring.tick(counted, wallMs)
     this.#writes.expire(this.#tick)
+    const due = this.#again.filter(({ atTick }) => atTick <= this.#tick)
+    this.#again = this.#again.filter(({ atTick }) => atTick > this.#tick)
+    for (const { ask } of due) ask()
   }
 
   #onMessage(from: NodeId, message: LeaderlessMessage): void {
@@ -282,9 +294,21 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     this.#ring.abandon(asked)
   }
 
-  #ask(request: RingRequest, done: (answer: RingAnswer) => void): RequestId {
+  /**
+   * Asks the ring. Where too few nodes were to be reached, so that nothing was done, it is asked again for a moment: a
+   * node that is busy, or whose connection was just made anew, is heard again within two heartbeats.
+   */
+  #ask(request: RingRequest, done: (answer: RingAnswer) => void, sinceTick = this.#tick): RequestId {
     const id = requestId(this.#nextAsked++)
-    this.#asked.set(id, done)
+    const { gossipTicks } = this.#options
+    this.#asked.set(id, answer => {
+      const isVain = answer.kind === 'quorum-not-met' && !answer.maybe
+      if (!isVain || this.#stopping || this.#tick >= sinceTick + graceGossips * gossipTicks) done(answer)
+      else {
+        const ask = (): void => void this.#ask(request, done, sinceTick)
+        this.#again.push({ atTick: this.#tick + gossipTicks, ask })
+      }
+    })
     this.#ring.request(id, request)
     this.#hasAsked = true
     return id
@@ -323,5 +347,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   }
 }
 
+/** For so many heartbeats a request that finds too few nodes is asked again. */
+const graceGossips = 3
 /** A change of the membership may wait for that many request timeouts: moving data takes its time. */
 const membershipTimeouts = 60

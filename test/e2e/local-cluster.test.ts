@@ -3,18 +3,10 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { planNodes } from '../../src/node/local-cluster.js'
 import { portsTaken } from '../../src/node/ports.js'
-import { freePort } from '../support/ports.js'
+import { freePortRow } from '../support/ports.js'
 import { startProgram, stopAll, temporaryDirectory, textClient, waitFor } from '../support/processes.js'
 
 const deadlineMs = 20_000
-
-/** The first of three ports in a row that are free, as are those of the peers. */
-async function freeBlock(): Promise<number> {
-  for (;;) {
-    const port = await freePort()
-    if (port < 60_000 && (await portsTaken('127.0.0.1', portsFrom(port))).size === 0) return port
-  }
-}
 
 function portsFrom(first: number): number[] {
   return planNodes(3, first, '').flatMap(({ port, peerPort }) => [port, peerPort])
@@ -32,7 +24,7 @@ describe('quorate-cluster', () => {
   afterEach(stopAll)
 
   it('starts a cluster, says how to talk to it, stops it, and started again has its data', async () => {
-    const port = await freeBlock()
+    const port = await freePortRow(3)
     const flags = [`--port=${port}`, `--data-dir=${temporaryDirectory()}`]
     const first = startProgram('quorate-cluster', flags)
     await first.waitForOutput(`nc 127.0.0.1 ${port}\nput key1 value1\nget key1\nstatus\n`)
@@ -50,7 +42,7 @@ describe('quorate-cluster', () => {
   })
 
   it('names the ports that are in use and others that are not, and starts nothing', async () => {
-    const port = await freeBlock()
+    const port = await freePortRow(3)
     const server = createServer().listen(port + 1, '127.0.0.1')
     try {
       const directory = join(temporaryDirectory(), 'data')
@@ -71,7 +63,7 @@ describe('quorate-cluster', () => {
   })
 
   it('reports a node that ends, restarts none, and fails when the last has ended', async () => {
-    const port = await freeBlock()
+    const port = await freePortRow(3)
     const cluster = startProgram('quorate-cluster', [
       '--nodes=1',
       `--port=${port}`,
@@ -86,7 +78,7 @@ describe('quorate-cluster', () => {
   })
 
   it('leaves no node behind when it is killed', async () => {
-    const port = await freeBlock()
+    const port = await freePortRow(3)
     const cluster = startProgram('quorate-cluster', [`--port=${port}`, `--data-dir=${temporaryDirectory()}`])
     await cluster.waitForOutput('is ready')
     await cluster.kill()

@@ -1,7 +1,7 @@
 /** The tools that come with Redis, against three real nodes. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { expect } from 'chai'
-import { freePort } from '../support/ports.js'
+import { freePortRow } from '../support/ports.js'
 import { startCluster, stopAll, type TestNode, temporaryDirectory, waitFor } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
 import { patienceMs, rolesOf } from './cluster-state.js'
@@ -188,7 +188,7 @@ describe('The tools of Redis', () => {
 
     before(async function () {
       requires(this, 'redis-cli', 'redis-server')
-      port = await freePort()
+      port = await freePortRow(1)
       const words = ['--port', String(port), '--save', '', '--dir', temporaryDirectory()]
       server = spawn('redis-server', words, { stdio: 'ignore' })
       const answers = async () => (await run('redis-cli', ['-p', String(port), 'PING'])).text === 'PONG\n'

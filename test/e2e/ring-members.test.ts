@@ -1,4 +1,5 @@
 /** Nodes come to a ring and leave it, with their data, while it goes on. */
+import { rmSync } from 'node:fs'
 import { expect } from 'chai'
 import { freePortPair } from '../support/ports.js'
 import { startNode, stopAll, TestNode, waitFor } from '../support/processes.js'
@@ -116,6 +117,23 @@ describe('Joining and leaving a ring', () => {
     ])
     await lab.waitForQuiet()
     for (const node of lab.nodes) await expectAllReadable(node)
+  })
+
+  it('a node whose data directory is gone says so, and comes back once it is removed and added', async () => {
+    const [asked, wiped] = [nodeAt(0), nodeAt(1)]
+    await wiped.node.kill()
+    rmSync(wiped.node.dataDirectory, { recursive: true })
+    await wiped.node.start(['--engine=ring', `--advertise=${wiped.address}`])
+    await waitFor(
+      async () => (await type(wiped, 'get key1'))[0]?.startsWith('ERROR: This node lost its data directory'),
+      patienceMs,
+      'the wiped node to hear from its ring',
+    )
+    for (const verb of ['remove-node', 'add-node']) {
+      expect((await type(asked, `${verb} ${wiped.address}`))[0]).to.match(/^SUCCESS/)
+    }
+    await lab.waitForQuiet()
+    await expectAllReadable(wiped)
   })
 
   it('a node that was started with --join becomes a member, unless it was started otherwise than the ring', async () => {

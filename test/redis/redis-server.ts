@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Command, Redis } from 'ioredis'
-import { freePort } from '../support/ports.js'
+import { freePortRow } from '../support/ports.js'
 import { waitFor } from '../support/wait-for.js'
 import { list, quoted, type Shown } from './model.js'
 
@@ -20,7 +20,7 @@ export class RedisServer {
 
   /** Starts it and waits until it answers. */
   static async start(): Promise<RedisServer> {
-    const port = await freePort()
+    const port = await freePortRow(1)
     const flags = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
     const child = spawn('redis-server', flags, { stdio: 'ignore' })
     const client = new Redis({ port, stringNumbers: true, lazyConnect: true, retryStrategy: () => 50 })

@@ -70,10 +70,20 @@ function textsOf({ versions }: Found | Written): string[] {
   return versions.map(({ value }) => Buffer.from(value).toString()).sort()
 }
 
-/** Runs a scenario in some worlds, which differ in identities and timing. */
+/**
+ * Runs a scenario in some worlds, which differ in identities and timing. `SEEDS=1000` tries so many of each, with
+ * `--timeout 0`.
+ */
 function inWorlds(title: string, run: (story: Story) => void, count = 3): void {
   it(title, () => {
-    for (let seed = 1; seed <= count; seed++) run(new Story(`${title} ${seed}`))
+    const worlds = Math.max(count, Number(process.env['SEEDS'] ?? 0))
+    for (let seed = 1; seed <= worlds; seed++) {
+      try {
+        run(new Story(`${title} ${seed}`))
+      } catch (error) {
+        throw new Error(`in world ${seed}`, { cause: error })
+      }
+    }
   })
 }
 

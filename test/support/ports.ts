@@ -28,12 +28,21 @@ export async function freePorts(count: number, host = localHost): Promise<number
  * started again finds them free.
  */
 export async function freePortPair(): Promise<{ readonly port: number; readonly peerPort: number }> {
+  const port = await freePortRow(1)
+  return { port, peerPort: port + peerDistance }
+}
+
+/** The first of several such ports in a row, each with one for peers. */
+export async function freePortRow(count: number): Promise<number> {
   ownBlock ??= holdBlock()
-  const first = await ownBlock
+  const block = await ownBlock
   for (;;) {
-    const port = first + 1 + (pairsTaken++ % pairsPerBlock)
-    const peerPort = port + peerDistance
-    if ((await isFree(port)) && (await isFree(peerPort))) return { port, peerPort }
+    const start = pairsTaken % pairsPerBlock
+    const isWithin = start + count <= pairsPerBlock
+    pairsTaken += isWithin ? count : pairsPerBlock - start
+    const first = block + 1 + start
+    if (isWithin && (await areFree(first, count)) && (await areFree(first + peerDistance, count)))
+      return first
   }
 }
 
@@ -61,6 +70,13 @@ async function holdBlock(): Promise<number> {
     return first
   }
   throw new Error('all blocks of ports are taken')
+}
+
+async function areFree(first: number, count: number): Promise<boolean> {
+  for (let port = first; port < first + count; port++) {
+    if (!(await isFree(port))) return false
+  }
+  return true
 }
 
 async function isFree(port: number): Promise<boolean> {
