@@ -1,7 +1,9 @@
 /** Redis clients while nodes are killed: what they are told, and what is left of what they were told. */
+import { spawn } from 'node:child_process'
 import { expect } from 'chai'
 import { Cluster, Redis } from 'ioredis'
 import { startCluster, type TestNode, waitFor } from '../support/processes.js'
+import { requires } from '../support/requirements.js'
 import { patienceMs, rolesOf, waitForCopies } from './cluster-state.js'
 import { endLater, libraries, stopAllWithClients, textOf } from './redis-harness.js'
 
@@ -49,7 +51,7 @@ class SetLoad {
 describe('When the leader is killed with kill -9 under Redis clients', () => {
   let nodes: TestNode[]
   before(async () => {
-    nodes = await startCluster(3, { flags: ['--request-timeout=2s'] })
+    nodes = await startCluster(3, { flags: ['--request-timeout=5s'] })
   })
   // So that each scene begins with all of them, however the one before it ended.
   afterEach(async () => {
@@ -131,6 +133,33 @@ describe('When the leader is killed with kill -9 under Redis clients', () => {
     isStopping = true
     await all
     for (const client of plain) client.close()
+    await leader.start()
+    await waitForCopies(leader, nodes)
+  })
+
+  it('redis-cli -c at a follower goes on', async function () {
+    requires(this, 'redis-cli')
+    const { leader, followers } = await rolesOf(nodes)
+    const port = String(followers[0]?.port)
+    const cli = spawn('redis-cli', ['-c', '-p', port], { stdio: ['pipe', 'pipe', 'inherit'] })
+    endLater(() => cli.kill())
+    let replies = ''
+    cli.stdout.setEncoding('utf8').on('data', text => {
+      replies += text
+    })
+    const typed = (line: string, wanted: string) => {
+      cli.stdin.write(`${line}\n`)
+      return waitFor(
+        () => replies === wanted,
+        patienceMs,
+        () => `'${wanted}' from redis-cli, not '${replies}'`,
+      )
+    }
+    await typed('SET typed before', 'OK\n')
+    await leader.kill()
+    await typed('APPEND typed -and-after', 'OK\n16\n')
+    await typed('GET typed', 'OK\n16\nbefore-and-after\n')
+    cli.stdin.end()
     await leader.start()
     await waitForCopies(leader, nodes)
   })
