@@ -96,12 +96,18 @@ describe('Adding and removing nodes', () => {
     const [away] = followers
     if (away === undefined || nodes.length !== 2) throw new Error('two nodes are left')
     const third = await startNode()
-    await type(leader, `add-node ${third.address}`)
+    expect(await type(leader, `add-node ${third.address}`)).to.equal(
+      `SUCCESS: Node ${third.address} added to cluster.`,
+    )
     await away.kill()
+    let shown = ''
     await waitFor(
-      async () => (await syncStatusOf(leader)).includes('out of sync'),
+      async () => {
+        shown = await syncStatusOf(leader)
+        return shown.includes('out of sync')
+      },
       patienceMs,
-      'the loss to show',
+      () => `the loss to show; what shows is '${shown}'`,
     )
     expect(await type(leader, `remove-node ${third.address}`)).to.equal(
       `ERROR: Node ${third.address} cannot be removed: only 1 of the 2 voters that would be left can be reached.`,
