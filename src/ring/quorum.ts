@@ -24,7 +24,7 @@ export class CopySet {
   /** The nodes to be asked now, beside those that were: until enough of them have not failed. */
   ask(isUsable: (node: NodeId) => boolean): NodeId[] {
     const asked: NodeId[] = []
-    let active = this.#asked.size - this.#failed.size
+    let active = this.hoped
     for (const [place, node] of this.#order.entries()) {
       if (active >= this.#copies) break
       if (this.#asked.has(node) || !isUsable(node)) continue
@@ -63,13 +63,20 @@ export class CopySet {
     return [...this.#asked].filter(node => !this.#done.has(node) && !this.#failed.has(node))
   }
 
+  /** How many copies there are: a stand-in and the owner in whose place it was asked are one, as it hands over. */
   get reached(): number {
-    return this.#done.size
+    return [...this.#done].filter(node => !this.#isSpare(node)).length
   }
 
   /** How many could have done it if all goes well: those that did, and those of whom nothing is known. */
   get hoped(): number {
-    return this.#asked.size - this.#failed.size
+    return [...this.#asked].filter(node => !this.#failed.has(node) && !this.#isSpare(node)).length
+  }
+
+  /** A stand-in whose owner has done it after all. */
+  #isSpare(node: NodeId): boolean {
+    const owner = this.#standsFor.get(node)
+    return owner !== undefined && this.#done.has(owner)
   }
 
   #assign(standIn: NodeId): void {

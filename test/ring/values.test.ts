@@ -227,6 +227,21 @@ describe('a copy set', () => {
     expect([set.reached, set.hoped]).to.deep.equal([1, 3])
   })
 
+  it('counts a stand-in and its owner as one copy, and asks another node for the one that is missing', () => {
+    const set = new CopySet(order as never, 3)
+    expect(set.ask(id => id !== b)).to.deep.equal([a, c, d])
+    set.fail(c as never)
+    expect(set.ask(() => true)).to.deep.equal([b])
+    set.done(a as never)
+    set.done(d as never)
+    set.done(b as never)
+    expect([set.reached, set.hoped]).to.deep.equal([2, 2])
+    expect(set.ask(() => true)).to.deep.equal([e])
+    expect(set.standsFor(e as never)).to.equal(c)
+    set.done(e as never)
+    expect(set.reached).to.equal(3)
+  })
+
   it('does not count those it did not ask, nor anyone twice', () => {
     const set = new CopySet(order as never, 2)
     set.ask(() => true)
