@@ -1,124 +1,57 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
 import type { RingAnswer } from '../../src/ring/types.js'
-import { World } from './world.js'
-
-type Written = Extract<RingAnswer, { kind: 'written' }>
-type Found = Extract<RingAnswer, { kind: 'versions' }>
-
-/** One cluster and the words of its clients. */
-class Story {
-  readonly world: World
-  readonly ids: readonly NodeId[]
-
-  constructor(seed: string, count = 6) {
-    this.world = new World(seed)
-    this.ids = this.world.found(count)
-  }
-
-  tryPut(at: NodeId, key: string, value: string | undefined, quorum?: number, context?: string): RingAnswer {
-    const bytes = value === undefined ? undefined : Buffer.from(value)
-    return this.world.answer(at, { op: 'write', key, value: bytes, context, quorum, identity: undefined })
-  }
-
-  put(at: NodeId, key: string, value: string | undefined, quorum?: number, context?: string): Written {
-    const answer = this.tryPut(at, key, value, quorum, context)
-    if (answer.kind !== 'written') throw new Error(JSON.stringify(answer))
-    return answer
-  }
-
-  get(at: NodeId, key: string, quorum?: number): Found {
-    const answer = this.world.answer(at, { op: 'read', key, quorum })
-    if (answer.kind !== 'versions') throw new Error(JSON.stringify(answer))
-    return answer
-  }
-
-  values(at: NodeId, key: string, quorum?: number): string[] {
-    return textsOf(this.get(at, key, quorum))
-  }
-
-  owners(key: string): NodeId[] {
-    const living = this.ids.find(id => this.world.node(id).ring !== undefined) as NodeId
-    return this.world
-      .ring(living)
-      .owners(key)
-      .map(({ id }) => id)
-  }
-
-  others(key: string): NodeId[] {
-    const owners = this.owners(key)
-    return this.ids.filter(id => !owners.includes(id))
-  }
-
-  held(id: NodeId, key: string): string[] {
-    const { record } = this.world.ring(id).view.records.get(key)
-    return record
-      .map(({ value }) => (value === undefined ? '(deleted)' : Buffer.from(value).toString()))
-      .sort()
-  }
-
-  /** Until all owners are equal and nobody else holds anything. */
-  settle(): void {
-    this.world.heal()
-    this.world.run(300)
-    for (let wait = 0; wait < 300 && this.world.unrest() !== undefined; wait++) this.world.run(100)
-    expect(this.world.unrest()).to.equal(undefined)
-  }
-}
-
-function textsOf({ versions }: Found | Written): string[] {
-  return versions.map(({ value }) => Buffer.from(value).toString()).sort()
-}
-
-/**
- * Runs a scenario in some worlds, which differ in identities and timing. `SEEDS=1000` tries so many of each, with
- * `--timeout 0`.
- */
-function inWorlds(title: string, run: (story: Story) => void, count = 3): void {
-  it(title, () => {
-    const worlds = Math.max(count, Number(process.env['SEEDS'] ?? 0))
-    for (let seed = 1; seed <= worlds; seed++) {
-      try {
-        run(new Story(`${title} ${seed}`))
-      } catch (error) {
-        throw new Error(`in world ${seed}`, { cause: error })
-      }
-    }
-  })
-}
+import { inWorlds, textsOf } from './story.js'
 
 describe('the ring', () => {
   inWorlds('takes and gives a value through owners and others', story => {
     for (const at of story.ids) {
       expect(textsOf(story.put(at, `key-${at}`, 'one'))).to.deep.equal(['one'])
-      for (const reader of story.ids) expect(story.values(reader, `key-${at}`)).to.deep.equal(['one'])
+      for (const reader of story.ids) story.sees(reader, `key-${at}`, ['one'])
     }
   })
 
   inWorlds('replaces what a writer had read, by its context', story => {
     const [one, other] = story.ids as [NodeId, NodeId]
-    story.put(one, 'key', 'first')
-    const { context } = story.get(other, 'key')
+    story.begin(one, 'key', 'first')
+    const { context } = story.sees(other, 'key', ['first'])
     expect(textsOf(story.put(other, 'key', 'second', undefined, context))).to.deep.equal(['second'])
-    for (const at of story.ids) expect(story.values(at, 'key')).to.deep.equal(['second'])
+    for (const at of story.ids) story.sees(at, 'key', ['second'], undefined, ['first'])
   })
 
   inWorlds('has a write of quorum 3 on every one of its owners when it answers', story => {
     story.put(story.others('key')[0] as NodeId, 'key', 'value', 3)
-    for (const owner of story.owners('key')) expect(story.held(owner, 'key')).to.deep.equal(['value'])
+    const holders = story.ids.filter(id => story.held(id, 'key').length > 0)
+    expect(holders.length).to.be.at.least(3)
+    for (const owner of story.owners('key')) {
+      // Where one was taken for unreachable, another node has it and knows whose it is.
+      const isStoodInFor = !story.isFair && story.holdersFor(owner, 'key').length > 0
+      if (!isStoodInFor) expect(story.held(owner, 'key')).to.deep.equal(['value'])
+    }
+    // It is on their disks, too.
+    for (const holder of holders) story.world.restart(holder)
+    for (const holder of holders) expect(story.held(holder, 'key')).to.deep.equal(['value'])
+    story.settle()
+    for (const owner of story.owners('key')) story.holds(owner, 'key', ['value'])
   })
 
   inWorlds('repairs a stale owner that is read', story => {
     const [stale, ...fresh] = story.owners('key') as [NodeId, NodeId, NodeId]
-    story.put(fresh[0], 'key', 'old', 3)
+    story.begin(fresh[0], 'key', 'old')
+    for (const owner of [stale, ...fresh]) story.holds(owner, 'key', ['old'])
     const { context } = story.get(fresh[0], 'key', 3)
     story.world.onSend = (_from, to, message) => to !== stale || message.kind !== 'store'
     story.put(fresh[0], 'key', 'new', 2, context)
     expect(story.held(stale, 'key')).to.deep.equal(['old'])
     story.world.onSend = (_from, _to, message) => message.kind !== 'compare'
     story.world.run(500)
-    expect(story.values(story.others('key')[0] as NodeId, 'key', 3)).to.deep.equal(['new'])
+    const reader = story.others('key')[0] as NodeId
+    story.sees(reader, 'key', ['new'], 3, ['old'])
     story.world.run(50)
+    // A reader that takes the stale owner for unreachable asks another one, and repairs nothing.
+    if (!story.isFair) {
+      story.waitFor(() => story.get(reader, 'key', 3) && story.held(stale, 'key').includes('new'))
+    }
     expect(story.held(stale, 'key')).to.deep.equal(['new'])
   })
 
@@ -130,9 +63,7 @@ describe('the ring', () => {
     const expected = owners.map(owner => `of ${owner}`).sort()
     const contexts = new Set<string>()
     for (const at of story.ids) {
-      const found = story.get(at, 'key')
-      expect(textsOf(found)).to.deep.equal(expected)
-      contexts.add(found.context)
+      contexts.add(story.sees(at, 'key', expected).context)
     }
     expect(contexts.size).to.equal(1)
   })
@@ -141,20 +72,24 @@ describe('the ring', () => {
     const [away, ...here] = story.owners('key') as [NodeId, NodeId, NodeId]
     story.world.crash(away)
     story.put(here[0], 'key', 'value', 3)
-    const holders = story.others('key').filter(id => story.held(id, 'key').length > 0)
-    expect(holders).to.have.length(1)
-    const hints = story.world
-      .ring(holders[0] as NodeId)
-      .status()
-      .members.find(({ member }) => member.id === away)
-    expect(hints?.hints).to.equal(1)
-    story.world.restart(holders[0] as NodeId)
+    const holders = story.holdersFor(away, 'key')
+    if (story.isFair) {
+      expect(holders).to.have.length(1)
+      const hints = story.world
+        .ring(holders[0] as NodeId)
+        .status()
+        .members.find(({ member }) => member.id === away)
+      expect(hints?.hints).to.equal(1)
+    }
+    // In foul weather others may stand in besides.
+    expect(holders).to.not.have.length(0)
+    for (const holder of holders) story.world.restart(holder)
     story.world.run(500)
     story.world.onSend = (_from, _to, message) => message.kind !== 'list'
     story.world.start(away)
     story.world.run(3000)
-    expect(story.held(away, 'key')).to.deep.equal(['value'])
-    for (const id of story.others('key')) expect(story.held(id, 'key')).to.deep.equal([])
+    story.holds(away, 'key', ['value'])
+    for (const id of story.others('key')) story.holds(id, 'key', [])
   })
 
   inWorlds('takes and gives a key with quorum 2 on the side that has none of its owners', story => {
@@ -163,8 +98,8 @@ describe('the ring', () => {
     expect(textsOf(story.put(others[0] as NodeId, 'key', 'value', 2))).to.deep.equal(['value'])
     for (const at of others) expect(story.values(at, 'key', 2)).to.deep.equal(['value'])
     story.settle()
-    for (const owner of story.owners('key')) expect(story.held(owner, 'key')).to.deep.equal(['value'])
-    for (const other of others) expect(story.held(other, 'key')).to.deep.equal([])
+    for (const owner of story.owners('key')) story.holds(owner, 'key', ['value'])
+    for (const other of others) story.holds(other, 'key', [])
   })
 
   inWorlds('keeps what was written on both sides of a partition', story => {
@@ -173,70 +108,80 @@ describe('the ring', () => {
     story.put(one, 'key', 'left', 1)
     story.put(six, 'key', 'right', 1)
     story.settle()
-    const answers = story.ids.map(at => story.get(at, 'key'))
-    for (const answer of answers) expect(textsOf(answer)).to.deep.equal(['left', 'right'])
+    const answers = story.ids.map(at => story.sees(at, 'key', ['left', 'right']))
     expect(new Set(answers.map(answer => JSON.stringify(answer))).size).to.equal(1)
   })
 
   inWorlds('merges a cart that was filled on both sides', story => {
     const [one, two, three, four, five, six] = story.ids as [NodeId, NodeId, NodeId, NodeId, NodeId, NodeId]
-    const { context } = story.put(one, 'cart-7', 'milk , bread', 3)
-    expect(story.values(six, 'cart-7')).to.deep.equal(['milk , bread'])
+    const context = story.begin(one, 'cart-7', 'milk , bread')
+    story.sees(six, 'cart-7', ['milk , bread'])
     story.world.part([one, two, three], [four, five, six])
     story.put(one, 'cart-7', 'milk,tea', 1, context)
     story.put(six, 'cart-7', 'milk,eggs', 1, context)
     story.settle()
-    for (const at of story.ids) expect(story.values(at, 'cart-7')).to.deep.equal(['eggs,milk,tea'])
+    for (const at of story.ids) story.sees(at, 'cart-7', ['eggs,milk,tea'])
   })
 
   inWorlds('keeps out of an xcart what somebody who saw it took out', story => {
-    const [one, two, three, four, five, six] = story.ids as [NodeId, NodeId, NodeId, NodeId, NodeId, NodeId]
-    const { context } = story.put(one, 'xcart-7', 'milk,bread', 3)
-    story.world.part([one, two, three], [four, five, six])
+    // Both sides have an owner: where no copy can be reached, nobody can tell what a writer had seen before, and what
+    // it names is put in anew.
+    const [one, six, other] = story.owners('xcart-7') as [NodeId, NodeId, NodeId]
+    const [two, ...more] = story.others('xcart-7') as [NodeId, NodeId, NodeId]
+    const context = story.begin(one, 'xcart-7', 'milk,bread')
+    story.world.part([one, two], [six, other, ...more])
     story.put(one, 'xcart-7', 'milk', 1, context)
     story.put(six, 'xcart-7', 'milk,bread,eggs', 1, context)
     story.settle()
-    for (const at of story.ids) expect(story.values(at, 'xcart-7')).to.deep.equal(['eggs,milk'])
+    for (const at of story.ids) story.sees(at, 'xcart-7', ['eggs,milk'])
     story.put(two, 'xcart-7', 'bread', 1)
-    for (const at of story.ids) expect(story.values(at, 'xcart-7', 3)).to.deep.equal(['bread,eggs,milk'])
+    for (const at of story.ids) story.sees(at, 'xcart-7', ['bread,eggs,milk'], 3, ['eggs,milk', 'bread'])
   })
 
   inWorlds('keeps an xcart item out for a writer who had not seen that it was taken out', story => {
-    const [one, two] = story.ids as [NodeId, NodeId]
-    const { context } = story.put(one, 'xcart-8', 'milk,bread', 3)
+    // In foul weather others may not reach any copy for a moment, so that owners write, who have one.
+    const nodes = story.isFair ? story.ids : story.owners('xcart-8')
+    const [one, two] = nodes as [NodeId, NodeId]
+    const context = story.begin(one, 'xcart-8', 'milk,bread')
     story.put(one, 'xcart-8', 'milk', 3, context)
     story.put(two, 'xcart-8', 'milk,bread,eggs', 3, context)
-    for (const at of story.ids) expect(story.values(at, 'xcart-8', 3)).to.deep.equal(['eggs,milk'])
+    for (const at of story.ids) story.sees(at, 'xcart-8', ['eggs,milk'], 3)
   })
 
   inWorlds('lets a node in, which then owns keys and gives what was there before', story => {
     const { world, ids } = story
-    const keys = Array.from({ length: 60 }, (_each, number) => `key-${number}`)
+    const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
     for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
     const newcomer = world.addWaiting()
     expect(world.ring(ids[1] as NodeId).addMember(world.node(newcomer).member)).to.equal(true)
     expect(world.runUntil(() => world.ring(newcomer).standing === 'member')).to.equal(true)
     story.settle()
     const owned = keys.filter(key => story.owners(key).includes(newcomer))
-    expect(owned.length).to.be.above(5)
-    for (const key of owned) expect(story.held(newcomer, key)).to.deep.equal([`of ${key}`])
-    for (const key of keys) expect(story.values(newcomer, key)).to.deep.equal([`of ${key}`])
+    expect(owned.length).to.be.above(story.isFair ? 5 : 0)
+    for (const key of owned) story.holds(newcomer, key, [`of ${key}`])
+    for (const key of keys) story.sees(newcomer, key, [`of ${key}`])
     for (const key of keys) {
-      for (const id of ids) if (!story.owners(key).includes(id)) expect(story.held(id, key)).to.deep.equal([])
+      for (const id of ids) if (!story.owners(key).includes(id)) story.holds(id, key, [])
     }
   })
 
   inWorlds('lets a node go, which then owns nothing', story => {
     const { world, ids } = story
     const leaver = ids[5] as NodeId
-    const keys = Array.from({ length: 60 }, (_each, number) => `key-${number}`)
+    const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
     for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
     expect(world.ring(leaver).leave()).to.equal(true)
     expect(world.runUntil(() => world.ring(leaver).standing === 'gone')).to.equal(true)
+    // Whatever it had others have by now, be it not yet those who own it.
+    for (const key of keys) {
+      const holders = ids.filter(id => id !== leaver && story.held(id, key).includes(`of ${key}`))
+      expect(holders).to.not.have.length(0)
+    }
     world.run(100)
+    if (!story.isFair) story.settle()
     for (const key of keys) {
       expect(story.owners(key)).to.not.include(leaver)
-      for (const owner of story.owners(key)) expect(story.held(owner, key)).to.deep.equal([`of ${key}`])
+      for (const owner of story.owners(key)) story.holds(owner, key, [`of ${key}`])
     }
     story.settle()
     expect(world.ring(leaver).status().records).to.equal(0)
@@ -251,7 +196,7 @@ describe('the ring', () => {
       const { context, versions } = story.put(owner, 'key', 'two')
       expect(versions).to.have.length(2)
       story.put(story.ids[3] as NodeId, 'key', 'both', undefined, context)
-      for (const at of story.ids) expect(story.values(at, 'key')).to.deep.equal(['both'])
+      for (const at of story.ids) story.sees(at, 'key', ['both'], undefined, ['one', 'two'])
     },
   )
 
@@ -269,7 +214,7 @@ describe('the ring', () => {
     const isForgotten = (): boolean => story.ids.every(id => story.held(id, 'key').length === 0)
     expect(story.world.runUntil(isForgotten)).to.equal(true)
     for (const id of story.ids) {
-      expect(story.values(id, 'key')).to.deep.equal([])
+      story.sees(id, 'key', [])
       expect(story.held(id, 'key')).to.deep.equal([])
     }
   })
@@ -284,16 +229,18 @@ describe('the ring', () => {
     story.world.run(1000)
     story.world.heal()
     story.world.run(1000)
+    if (!story.isFair) story.world.runUntil(() => story.world.ring(wiped).standing === 'member')
     story.put(wiped, 'key', 'after', 1)
     story.settle()
-    expect(story.values(other, 'key', 3)).to.deep.equal(['after', 'before'])
-    expect(story.held(wiped, 'key')).to.deep.equal(['after', 'before'])
+    story.sees(other, 'key', ['after', 'before'], 3)
+    story.holds(wiped, 'key', ['after', 'before'])
   })
 
   inWorlds('works down to the last node alive, and says how many it reached', story => {
     const [last, ...rest] = story.ids as [NodeId, ...NodeId[]]
     for (const id of rest) story.world.crash(id)
-    story.world.run(1000)
+    // What they had sent may still come, and makes them seem alive for a while.
+    story.world.run(1000 + story.world.weather.lateMs)
     const startMs = story.world.nowMs
     story.put(last, 'key', 'value', 1)
     expect(story.values(last, 'key', 1)).to.deep.equal(['value'])
@@ -315,7 +262,7 @@ describe('the ring', () => {
       story.owners(key).includes(cut),
     )
     const firstMs = world.nowMs
-    story.put(cut, owned[0] as string, 'value', 1)
+    expect(story.tryPut(cut, owned[0] as string, 'value', 1).kind).to.equal('written')
     story.values(cut, owned[0] as string, 1)
     expect(world.nowMs - firstMs).to.be.below(50)
     expect(story.tryPut(cut, owned[1] as string, 'value', 2).kind).to.equal('quorum-not-met')
@@ -332,34 +279,47 @@ describe('the ring', () => {
     const [one, two] = story.ids as [NodeId, NodeId]
     const request = { op: 'write', key: 'key', value: Buffer.from('value'), context: undefined } as const
     const named = { ...request, quorum: undefined, identity: 'b5ff' }
-    const first = story.world.answer(one, named)
-    expect(first.kind).to.equal('written')
-    expect(story.world.answer(two, named)).to.deep.equal(first)
-    expect(story.values(two, 'key', 3)).to.deep.equal(['value'])
+    const ask = (at: NodeId): RingAnswer => {
+      let answer = story.world.answer(at, named)
+      if (!story.isFair) {
+        story.waitFor(() => {
+          if (answer.kind !== 'written') answer = story.world.answer(at, named)
+          return answer.kind === 'written'
+        })
+      }
+      expect(answer.kind).to.equal('written')
+      return answer
+    }
+    const first = ask(one)
+    const again = ask(two)
+    // In foul weather the first one may not be found, or be found on more copies: then too it is shown as one.
+    if (story.isFair) expect(again).to.deep.equal(first)
+    story.sees(two, 'key', ['value'], 3)
+    story.settle()
+    for (const id of story.ids) story.sees(id, 'key', ['value'])
   })
 
   inWorlds(
     'warns of many versions, refuses too many, and lets them be reconciled',
     story => {
-      const at = story.ids[0] as NodeId
-      let last: RingAnswer | undefined
-      for (let number = 1; number <= 100; number++) {
-        last = story.tryPut(at, 'key', `v${number}`)
-        expect(last.kind === 'written' && last.crowded).to.equal(number >= 25)
+      const at = story.steady('key')
+      const { versionsWarning, versionsMax } = story.world.options
+      for (let number = 1; number <= versionsMax; number++) {
+        expect(story.put(at, 'key', `v${number}`).crowded).to.equal(number >= versionsWarning)
       }
       expect(story.tryPut(at, 'key', 'one more')).to.deep.equal({
         kind: 'refused',
         reason: 'too-many-versions',
       })
       const { context, versions } = story.get(at, 'key')
-      expect(versions).to.have.length(100)
+      expect(versions).to.have.length(versionsMax)
       expect(textsOf(story.put(at, 'key', 'all', undefined, context))).to.deep.equal(['all'])
     },
-    1,
+    { worlds: 2, options: { versionsWarning: 10, versionsMax: 40 } },
   )
 
   inWorlds('replaces one of two versions by that one alone', story => {
-    const at = story.ids[0] as NodeId
+    const at = story.steady('key')
     story.put(at, 'key', 'one')
     const { versions } = story.put(at, 'key', 'two')
     const two = versions.find(({ value }) => Buffer.from(value).toString() === 'two')
@@ -382,7 +342,7 @@ describe('the ring', () => {
         })
       }
     },
-    1,
+    { worlds: 2 },
   )
 
   inWorlds('prunes starts that are over from contexts, the same on every node', story => {
@@ -399,19 +359,20 @@ describe('the ring', () => {
     for (let wait = 0; wait < 300 && length() > old.length / 2; wait++) world.run(100)
     expect(length()).to.be.below(old.length / 2)
     story.settle()
-    const contexts = new Set(story.ids.map(id => story.get(id, 'key').context))
-    expect(contexts.size).to.equal(1)
+    const contexts = (): Set<string> => new Set(story.ids.map(id => story.sees(id, 'key', ['v14']).context))
+    if (!story.isFair) story.waitFor(() => contexts().size === 1)
+    expect(contexts().size).to.equal(1)
     expect(textsOf(story.put(story.ids[1] as NodeId, 'key', 'last', 3, old))).to.deep.equal(['last'])
-    for (const id of story.ids) expect(story.values(id, 'key', 3)).to.deep.equal(['last'])
+    for (const id of story.ids) story.sees(id, 'key', ['last'], 3, ['v14'])
   })
 
   inWorlds('bridges the blink in which a connection is made anew', story => {
     const { world, ids } = story
     const [at, ...others] = ids as [NodeId, ...NodeId[]]
     for (const other of others) world.ring(at).disconnected(other)
-    expect(story.tryPut(at, 'key', 'value').kind).to.equal('written')
+    story.put(at, 'key', 'value')
     for (const other of others) world.ring(at).disconnected(other)
-    expect(story.values(at, 'key')).to.deep.equal(['value'])
+    story.sees(at, 'key', ['value'])
   })
 
   inWorlds('refuses writes where every disk is full, and takes them again when there is room', story => {
@@ -420,8 +381,17 @@ describe('the ring', () => {
     for (const id of ids) world.ring(id).setDiskFull(true)
     world.run(200)
     for (const id of ids) {
-      expect(story.tryPut(id, 'key', 'more')).to.deep.equal({ kind: 'refused', reason: 'disk-full' })
-      expect(story.values(id, 'key')).to.deep.equal(['value'])
+      let answer = story.tryPut(id, 'key', 'more')
+      // In foul weather it may not learn for a while why another node took nothing.
+      const isOpen = (): boolean => answer.kind === 'unknown' || answer.kind === 'quorum-not-met'
+      if (!story.isFair) {
+        story.waitFor(() => {
+          if (isOpen()) answer = story.tryPut(id, 'key', 'more')
+          return !isOpen()
+        })
+      }
+      expect(answer).to.deep.equal({ kind: 'refused', reason: 'disk-full' })
+      story.sees(id, 'key', ['value'])
     }
     for (const id of ids) world.ring(id).setDiskFull(false)
     world.run(200)
@@ -435,12 +405,13 @@ describe('the ring', () => {
       const before = story.owners('key')
       story.put(story.ids[0] as NodeId, 'key', 'value', 3)
       story.world.run(500)
+      if (!story.isFair) story.settle()
       story.world.crash(away)
       story.world.run(20_000)
       expect(story.owners('key')).to.deep.equal(before)
       for (const id of story.others('key')) expect(story.held(id, 'key')).to.deep.equal([])
     },
-    1,
+    { worlds: 2 },
   )
 
   inWorlds('copies the share of a member that was declared gone, and tells it so', story => {
@@ -453,9 +424,10 @@ describe('the ring', () => {
     expect(world.ring(via).remove(lost)).to.equal(true)
     story.settle()
     expect(story.owners('key')).to.have.length(3).and.not.include(lost)
-    for (const owner of story.owners('key')) expect(story.held(owner, 'key')).to.deep.equal(['value'])
+    for (const owner of story.owners('key')) story.holds(owner, 'key', ['value'])
     world.start(lost)
     world.run(1000)
+    if (!story.isFair) world.runUntil(() => world.ring(lost).standing === 'gone')
     expect(world.ring(lost).standing).to.equal('gone')
     expect(story.tryPut(lost, 'key', 'late')).to.deep.equal({ kind: 'refused', reason: 'not-a-member' })
   })
@@ -471,43 +443,30 @@ describe('the ring', () => {
     story.world.onSend = () => true
     story.world.start(stale)
     story.settle()
-    expect(story.held(stale, 'key')).to.deep.equal(['value'])
+    story.holds(stale, 'key', ['value'])
   })
 
-  it('copies the share of a silent member where it evicts, and takes it in again with what it has', () => {
-    const world = new World('evict', {}, { evict: true })
-    const ids = world.found(5)
-    const asking = (at: NodeId, value: string): RingAnswer =>
-      world.answer(at, {
-        op: 'write',
-        key: 'key',
-        value: Buffer.from(value),
-        context: undefined,
-        quorum: undefined,
-        identity: undefined,
-      })
-    expect(asking(ids[0] as NodeId, 'value').kind).to.equal('written')
-    world.run(500)
-    const owner = world.ring(ids[0] as NodeId).owners('key')[0]?.id as NodeId
-    const other = ids.find(id => id !== owner) as NodeId
-    world.crash(owner)
-    const standing = (): string | undefined =>
-      world.ring(other).list.members.find(({ id }) => id === owner)?.standing
-    expect(world.runUntil(() => standing() === 'evicted')).to.equal(true)
-    for (let wait = 0; wait < 100 && world.unrest() !== undefined; wait++) world.run(100)
-    expect(world.unrest()).to.equal(undefined)
-    expect(
-      world
-        .ring(other)
-        .owners('key')
-        .map(({ id }) => id),
-    )
-      .to.have.length(3)
-      .and.not.include(owner)
-    world.start(owner)
-    expect(world.runUntil(() => standing() === 'member')).to.equal(true)
-    expect(world.ring(other).list.members.at(-1)?.id).to.equal(owner)
-    const found = world.answer(owner, { op: 'read', key: 'key', quorum: 2 })
-    expect(found.kind === 'versions' && found.versions).to.have.length(1)
-  })
+  inWorlds(
+    'copies the share of a silent member where it evicts, and takes it in again with what it has',
+    story => {
+      const { world, ids } = story
+      story.put(ids[0] as NodeId, 'key', 'value')
+      world.run(500)
+      if (!story.isFair) story.settle()
+      const owner = story.owners('key')[0] as NodeId
+      const other = ids.find(id => id !== owner) as NodeId
+      world.crash(owner)
+      const standing = (): string | undefined =>
+        world.ring(other).list.members.find(({ id }) => id === owner)?.standing
+      expect(world.runUntil(() => standing() === 'evicted')).to.equal(true)
+      story.settle()
+      expect(story.owners('key')).to.have.length(3).and.not.include(owner)
+      for (const id of story.owners('key')) story.holds(id, 'key', ['value'])
+      world.start(owner)
+      expect(world.runUntil(() => standing() === 'member')).to.equal(true)
+      expect(world.ring(other).list.members.at(-1)?.id).to.equal(owner)
+      story.sees(owner, 'key', ['value'], 2)
+    },
+    { worlds: 2, nodes: 5, options: { evict: true } },
+  )
 })
