@@ -4,12 +4,16 @@ import type { RingAnswer } from '../../src/ring/types.js'
 import { inWorlds, textsOf } from './story.js'
 
 describe('the ring', () => {
-  inWorlds('takes and gives a value through owners and others', story => {
-    for (const at of story.ids) {
-      expect(textsOf(story.put(at, `key-${at}`, 'one'))).to.deep.equal(['one'])
-      for (const reader of story.ids) story.sees(reader, `key-${at}`, ['one'])
-    }
-  })
+  inWorlds(
+    'takes and gives a value through owners and others',
+    story => {
+      for (const at of story.ids) {
+        expect(textsOf(story.put(at, `key-${at}`, 'one'))).to.deep.equal(['one'])
+        for (const reader of story.ids) story.sees(reader, `key-${at}`, ['one'])
+      }
+    },
+    { worlds: 2 },
+  )
 
   inWorlds('replaces what a writer had read, by its context', story => {
     const [one, other] = story.ids as [NodeId, NodeId]
@@ -19,21 +23,26 @@ describe('the ring', () => {
     for (const at of story.ids) story.sees(at, 'key', ['second'], undefined, ['first'])
   })
 
-  inWorlds('has a write of quorum 3 on every one of its owners when it answers', story => {
-    story.put(story.others('key')[0] as NodeId, 'key', 'value', 3)
-    const holders = story.ids.filter(id => story.held(id, 'key').length > 0)
-    expect(holders.length).to.be.at.least(3)
-    for (const owner of story.owners('key')) {
-      // Where one was taken for unreachable, another node has it and knows whose it is.
-      const isStoodInFor = !story.isFair && story.holdersFor(owner, 'key').length > 0
-      if (!isStoodInFor) expect(story.held(owner, 'key')).to.deep.equal(['value'])
-    }
-    // It is on their disks, too.
-    for (const holder of holders) story.world.restart(holder)
-    for (const holder of holders) expect(story.held(holder, 'key')).to.deep.equal(['value'])
-    story.settle()
-    for (const owner of story.owners('key')) story.holds(owner, 'key', ['value'])
-  })
+  // In the fourth world a stand-in and its owner were once counted as two copies.
+  inWorlds(
+    'has a write of quorum 3 on every one of its owners when it answers',
+    story => {
+      story.put(story.others('key')[0] as NodeId, 'key', 'value', 3)
+      const holders = story.ids.filter(id => story.held(id, 'key').length > 0)
+      expect(holders.length).to.be.at.least(3)
+      for (const owner of story.owners('key')) {
+        // Where one was taken for unreachable, another node has it and knows whose it is.
+        const isStoodInFor = !story.isFair && story.holdersFor(owner, 'key').length > 0
+        if (!isStoodInFor) expect(story.held(owner, 'key')).to.deep.equal(['value'])
+      }
+      // It is on their disks, too.
+      for (const holder of holders) story.world.restart(holder)
+      for (const holder of holders) expect(story.held(holder, 'key')).to.deep.equal(['value'])
+      story.settle()
+      for (const owner of story.owners('key')) story.holds(owner, 'key', ['value'])
+    },
+    { worlds: 4 },
+  )
 
   inWorlds('repairs a stale owner that is read', story => {
     const [stale, ...fresh] = story.owners('key') as [NodeId, NodeId, NodeId]
@@ -148,45 +157,53 @@ describe('the ring', () => {
     for (const at of story.ids) story.sees(at, 'xcart-8', ['eggs,milk'], 3)
   })
 
-  inWorlds('lets a node in, which then owns keys and gives what was there before', story => {
-    const { world, ids } = story
-    const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
-    for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
-    const newcomer = world.addWaiting()
-    expect(world.ring(ids[1] as NodeId).addMember(world.node(newcomer).member)).to.equal(true)
-    expect(world.runUntil(() => world.ring(newcomer).standing === 'member')).to.equal(true)
-    story.settle()
-    const owned = keys.filter(key => story.owners(key).includes(newcomer))
-    expect(owned.length).to.be.above(story.isFair ? 5 : 0)
-    for (const key of owned) story.holds(newcomer, key, [`of ${key}`])
-    for (const key of keys) story.sees(newcomer, key, [`of ${key}`])
-    for (const key of keys) {
-      for (const id of ids) if (!story.owners(key).includes(id)) story.holds(id, key, [])
-    }
-  })
+  inWorlds(
+    'lets a node in, which then owns keys and gives what was there before',
+    story => {
+      const { world, ids } = story
+      const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
+      for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
+      const newcomer = world.addWaiting()
+      expect(world.ring(ids[1] as NodeId).addMember(world.node(newcomer).member)).to.equal(true)
+      expect(world.runUntil(() => world.ring(newcomer).standing === 'member')).to.equal(true)
+      story.settle()
+      const owned = keys.filter(key => story.owners(key).includes(newcomer))
+      expect(owned.length).to.be.above(story.isFair ? 5 : 0)
+      for (const key of owned) story.holds(newcomer, key, [`of ${key}`])
+      for (const key of keys) story.sees(newcomer, key, [`of ${key}`])
+      for (const key of keys) {
+        for (const id of ids) if (!story.owners(key).includes(id)) story.holds(id, key, [])
+      }
+    },
+    { worlds: 2 },
+  )
 
-  inWorlds('lets a node go, which then owns nothing', story => {
-    const { world, ids } = story
-    const leaver = ids[5] as NodeId
-    const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
-    for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
-    expect(world.ring(leaver).leave()).to.equal(true)
-    expect(world.runUntil(() => world.ring(leaver).standing === 'gone')).to.equal(true)
-    // Whatever it had others have by now, be it not yet those who own it.
-    for (const key of keys) {
-      const holders = ids.filter(id => id !== leaver && story.held(id, key).includes(`of ${key}`))
-      expect(holders).to.not.have.length(0)
-    }
-    world.run(100)
-    if (!story.isFair) story.settle()
-    for (const key of keys) {
-      expect(story.owners(key)).to.not.include(leaver)
-      for (const owner of story.owners(key)) story.holds(owner, key, [`of ${key}`])
-    }
-    story.settle()
-    expect(world.ring(leaver).status().records).to.equal(0)
-    expect(world.ring(leaver).isPristine).to.equal(true)
-  })
+  inWorlds(
+    'lets a node go, which then owns nothing',
+    story => {
+      const { world, ids } = story
+      const leaver = ids[5] as NodeId
+      const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
+      for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
+      expect(world.ring(leaver).leave()).to.equal(true)
+      expect(world.runUntil(() => world.ring(leaver).standing === 'gone')).to.equal(true)
+      // Whatever it had others have by now, be it not yet those who own it.
+      for (const key of keys) {
+        const holders = ids.filter(id => id !== leaver && story.held(id, key).includes(`of ${key}`))
+        expect(holders).to.not.have.length(0)
+      }
+      world.run(100)
+      if (!story.isFair) story.settle()
+      for (const key of keys) {
+        expect(story.owners(key)).to.not.include(leaver)
+        for (const owner of story.owners(key)) story.holds(owner, key, [`of ${key}`])
+      }
+      story.settle()
+      expect(world.ring(leaver).status().records).to.equal(0)
+      expect(world.ring(leaver).isPristine).to.equal(true)
+    },
+    { worlds: 2 },
+  )
 
   inWorlds(
     'keeps both of two blind writes through one coordinator, and reconciles them by their context',
@@ -345,26 +362,30 @@ describe('the ring', () => {
     { worlds: 2 },
   )
 
-  inWorlds('prunes starts that are over from contexts, the same on every node', story => {
-    const { world } = story
-    const [owner] = story.owners('key') as [NodeId]
-    let { context } = story.put(owner, 'key', 'v0', 3)
-    for (let number = 1; number <= 14; number++) {
-      world.restart(owner)
-      world.run(500)
-      context = story.put(owner, 'key', `v${number}`, 3, context).context
-    }
-    const old = context
-    const length = (): number => story.get(owner, 'key').context.length
-    for (let wait = 0; wait < 300 && length() > old.length / 2; wait++) world.run(100)
-    expect(length()).to.be.below(old.length / 2)
-    story.settle()
-    const contexts = (): Set<string> => new Set(story.ids.map(id => story.sees(id, 'key', ['v14']).context))
-    if (!story.isFair) story.waitFor(() => contexts().size === 1)
-    expect(contexts().size).to.equal(1)
-    expect(textsOf(story.put(story.ids[1] as NodeId, 'key', 'last', 3, old))).to.deep.equal(['last'])
-    for (const id of story.ids) story.sees(id, 'key', ['last'], 3, ['v14'])
-  })
+  inWorlds(
+    'prunes starts that are over from contexts, the same on every node',
+    story => {
+      const { world } = story
+      const [owner] = story.owners('key') as [NodeId]
+      let { context } = story.put(owner, 'key', 'v0', 3)
+      for (let number = 1; number <= 14; number++) {
+        world.restart(owner)
+        world.run(500)
+        context = story.put(owner, 'key', `v${number}`, 3, context).context
+      }
+      const old = context
+      const length = (): number => story.get(owner, 'key').context.length
+      for (let wait = 0; wait < 300 && length() > old.length / 2; wait++) world.run(100)
+      expect(length()).to.be.below(old.length / 2)
+      story.settle()
+      const contexts = (): Set<string> => new Set(story.ids.map(id => story.sees(id, 'key', ['v14']).context))
+      if (!story.isFair) story.waitFor(() => contexts().size === 1)
+      expect(contexts().size).to.equal(1)
+      expect(textsOf(story.put(story.ids[1] as NodeId, 'key', 'last', 3, old))).to.deep.equal(['last'])
+      for (const id of story.ids) story.sees(id, 'key', ['last'], 3, ['v14'])
+    },
+    { worlds: 2 },
+  )
 
   inWorlds('bridges the blink in which a connection is made anew', story => {
     const { world, ids } = story

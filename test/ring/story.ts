@@ -207,7 +207,7 @@ export function textsOf({ versions }: Found | Written): string[] {
 export function inWorlds(
   title: string,
   run: (story: Story) => void,
-  { worlds = 4, nodes = 6, options = {} }: Partial<Cast> & { readonly worlds?: number } = {},
+  { worlds = 3, nodes = 6, options = {} }: Partial<Cast> & { readonly worlds?: number } = {},
 ): void {
   it(title, () => {
     const only = process.env['SEED']
