@@ -61,7 +61,10 @@ export function mergedValue(rule: MergeRule, record: KeyRecord): MergedValue | u
   const standing = items.filter(({ births }) => births.length > 0).map(({ item }) => item)
   // Where a tombstone stands beside what it saw, nothing may be left: that is a deletion, not an empty value.
   if (standing.length === 0 && versions.length < record.length) return undefined
-  const isFirst = versions.length === 1 && standing.length === itemsOf(first.value).length
+  // A write that was made twice is still one that was never merged.
+  const bytes = Buffer.from(first.value)
+  const isOne = versions.every(({ value }) => value !== undefined && bytes.equals(value))
+  const isFirst = isOne && standing.length === itemsOf(first.value).length
   const value = isFirst ? first.value : Buffer.from(standing.join(','))
   return { value, items: rule.keepsBirths ? items : undefined }
 }

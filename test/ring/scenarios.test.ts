@@ -157,7 +157,7 @@ describe('the ring', () => {
     const context = story.begin(one, 'xcart-8', 'milk,bread')
     story.put(one, 'xcart-8', 'milk', 3, context)
     story.put(two, 'xcart-8', 'milk,bread,eggs', 3, context)
-    for (const at of story.ids) story.sees(at, 'xcart-8', ['eggs,milk'], 3)
+    for (const at of story.ids) story.sees(at, 'xcart-8', ['eggs,milk'], 3, ['milk,bread', 'milk'])
   })
 
   inWorlds(

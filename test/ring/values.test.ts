@@ -272,6 +272,8 @@ describe('merge rules', () => {
   it('give a value that was never merged back byte for byte', () => {
     expect(merged('cart-7', ' tea,, milk')).to.equal(' tea,, milk')
     expect(merged('cart-7', 'tea,milk', undefined)).to.equal('tea,milk')
+    // Made twice, because an answer was lost.
+    expect(merged('cart-7', 'tea , milk', 'tea , milk')).to.equal('tea , milk')
   })
 
   it('leave other keys alone', () => {
