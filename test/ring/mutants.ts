@@ -223,6 +223,7 @@ export const ringMutants: readonly RingMutant[] = [
       climate.faults = { crash: 1, part: 3, heal: 2, join: 0, leave: 0 }
     },
     seeds: 30,
+    first: 1000,
     isQuick: false,
   },
 ]
@@ -283,9 +284,9 @@ function plant(folder: string, { file, find, replace }: Edit): void {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [part = '', first = '1', sound] = process.argv.slice(2)
+  const [part = '', first, sound] = process.argv.slice(2)
   for (const mutant of ringMutants.filter(({ name }) => name.includes(part))) {
-    const { tried, found } = await hunt(mutant, Number(first), sound === 'sound')
+    const { tried, found } = await hunt(mutant, Number(first ?? mutant.first ?? 1), sound === 'sound')
     console.log(`${mutant.name}: ${found === undefined ? `NOT FOUND in ${tried}` : `${tried}: ${found}`}`)
     if (found === undefined && sound === undefined) process.exitCode = 1
   }
