@@ -9,7 +9,7 @@
 import { connect, type Socket } from 'node:net'
 import { formatAddress, parseAddress } from '../protocol/address.js'
 import { LineSplitter, LongLine } from '../protocol/lines.js'
-import { whyUnreachable } from './errors.js'
+import { whyNotReached } from '../protocol/unreachable.js'
 
 /** The fields of a JSON object that came from a node; nothing in them is checked yet. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -78,7 +78,7 @@ export class Connection {
     this.#socket.on('data', chunk => this.#onData(chunk))
     this.#socket.on('drain', () => this.#events.onRoom?.())
     this.#socket.on('end', () => this.close('it closed the connection'))
-    this.#socket.on('error', error => this.close(whyUnreachable(error)))
+    this.#socket.on('error', error => this.close(whyNotReached(error)))
     this.#socket.on('close', () => this.close('it closed the connection'))
   }
 

@@ -2,7 +2,7 @@
  * The one class of errors that a client throws. Its codes are a closed list: those that a node answers with
  * (src/protocol/errors.ts), and those below, which arise on the way.
  */
-import { type ErrorCode, errors, errorText } from '../protocol/errors.js'
+import { type ErrorCode, errors, errorText, filledIn } from '../protocol/errors.js'
 
 /** What can go wrong before a node has answered, or instead of its answer. */
 export const clientErrors = {
@@ -70,29 +70,11 @@ export function isNodeCode(text: string): text is ErrorCode {
   return Object.hasOwn(errors, text)
 }
 
-/** A failure that the network reports, in words that fit behind a comma. */
-export function whyUnreachable(error: NodeJS.ErrnoException): string {
-  return explanations[error.code ?? ''] ?? error.message
-}
-
 function isClientCode(code: QuorateErrorCode): code is keyof typeof clientErrors {
   return Object.hasOwn(clientErrors, code)
 }
 
 function textOf(code: QuorateErrorCode, details: Details): string {
   if (!isClientCode(code)) return errorText(code, details)
-  return clientErrors[code].text.replace(/\{(\w+)\}/g, (whole, name: string) =>
-    String(details[name] ?? whole),
-  )
-}
-
-const explanations: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was reset',
-  ENOTFOUND: 'there is no host of that name',
-  EAI_AGAIN: 'the name of the host could not be looked up',
-  EHOSTUNREACH: 'the host cannot be reached',
-  ENETUNREACH: 'its network cannot be reached',
-  ETIMEDOUT: 'the host does not answer',
+  return filledIn(clientErrors[code].text, details)
 }

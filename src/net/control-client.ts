@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import { formatAddress, parseAddress } from '../protocol/address.js'
 import { LineSplitter, LongLine } from '../protocol/lines.js'
+import { whyNotReached } from '../protocol/unreachable.js'
 import { peerProtocolVersion } from './transport.js'
 
 /** The longest answer that is read, in bytes. */
@@ -107,20 +108,8 @@ function notQuorate(where: string, said: string): ControlAnswer {
   return { kind: 'not-quorate', reason: `what answers at ${where} is not a Quorate node; it said ${quoted}.` }
 }
 
-const explanations: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was reset',
-  ENOTFOUND: 'there is no host of that name',
-  EAI_AGAIN: 'the name of the host could not be looked up',
-  EHOSTUNREACH: 'the host cannot be reached',
-  ENETUNREACH: 'its network cannot be reached',
-  ETIMEDOUT: 'the host does not answer',
-}
-
 function whyUnreachable(error: NodeJS.ErrnoException, where: string): string {
-  const code = error.code ?? ''
-  return `${where} could not be reached: ${explanations[code] ?? error.message}.`
+  return `${where} could not be reached: ${whyNotReached(error)}.`
 }
 
 function parsedObject(line: Buffer): Record<string, unknown> | undefined {

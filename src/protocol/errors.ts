@@ -220,5 +220,10 @@ export type ErrorCode = keyof typeof errors
 
 /** The error's text with its details filled in, without the `ERROR: ` before it. */
 export function errorText(code: ErrorCode, details: Readonly<Record<string, string | number>> = {}): string {
-  return errors[code].text.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole))
+  return filledIn(errors[code].text, details)
+}
+
+/** A text with its details in the places of their names (`{name}`); one that is not given leaves its place as it is. */
+export function filledIn(text: string, details: Readonly<Record<string, string | number>>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole))
 }

@@ -26,6 +26,7 @@ import {
 import { readKey } from './key.js'
 import { type Failure, failure } from './request.js'
 import { isUtf8 } from './utf8.js'
+import { endOfWord, skipBlanks } from './words.js'
 
 /**
  * The command in a line (without its line ending), a failure to be answered instead, or undefined for a line
@@ -183,18 +184,4 @@ function wholeNumber(text: string): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined
 }
 
-const space = 0x20
-const tab = 0x09
 const hyphen = 0x2d
-
-function skipBlanks(line: Buffer, from: number): number {
-  let position = from
-  while (position < line.length && (line[position] === space || line[position] === tab)) position++
-  return position
-}
-
-function endOfWord(line: Buffer, from: number): number {
-  let position = from
-  while (position < line.length && line[position] !== space && line[position] !== tab) position++
-  return position
-}

@@ -14,6 +14,7 @@ import { type ClusterStatus, type Failure, failure, type Response, type WrittenR
 import type { TextDialect } from './text-dialect.js'
 import { statusWarning } from './text-reply.js'
 import { isUtf8 } from './utf8.js'
+import { endOfWord, skipBlanks } from './words.js'
 
 /** One word of the dialect. */
 interface WordRow {
@@ -230,17 +231,3 @@ function isWord(word: string): word is WarehouseWord {
 }
 
 const nothing = Buffer.alloc(0)
-const space = 0x20
-const tab = 0x09
-
-function skipBlanks(line: Buffer, from: number): number {
-  let position = from
-  while (position < line.length && (line[position] === space || line[position] === tab)) position++
-  return position
-}
-
-function endOfWord(line: Buffer, from: number): number {
-  let position = from
-  while (position < line.length && line[position] !== space && line[position] !== tab) position++
-  return position
-}
