@@ -33,6 +33,13 @@ type ReadTransaction = ReturnType<Rows['useReadTransaction']>
 
 /** Address space set aside for an environment, and so the largest it can become. Nothing is allocated by it. */
 const mapBytes = 2 ** 40
+/**
+ * Bytes of a page; an environment keeps the size that it was made with. Measured with 1,000,000 keys of 256 bytes and
+ * transactions that change 95,000 of them at random: once LMDB uses pages again, a change costs it 19 to 27 us of CPU
+ * with pages of 4 KiB, which it keeps in one sorted list, 7 to 9 with 8 KiB, and 3 to 4 with 16. With 100,000 keys it is
+ * 1.2 us with any.
+ */
+const pageBytes = 16 * 1024
 /** Room for some hundreds of readers. */
 const lockFileBytes = 32 * 1024
 const rowsStart = Buffer.of(1)
@@ -47,6 +54,7 @@ export function openRows(directory: string): Rows {
     mapSize: mapBytes,
     maxDbs: 1,
     noSubdir: false,
+    pageSize: pageBytes,
   })
 }
 
