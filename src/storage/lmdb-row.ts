@@ -14,6 +14,7 @@
  * room where the checksum goes.
  */
 import zlib from 'node:zlib'
+import { present } from '../base/assert.js'
 import type { TableRecord } from '../kv/table.js'
 
 /** The key of the row that holds `meta`. */
@@ -68,7 +69,8 @@ export function expiryRowKey(word: string): Buffer {
 
 /** When the row of this value expires, undefined for never. */
 export function expiryOfRow(bytes: Uint8Array): number | undefined {
-  const expiresAt = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readDoubleLE(12)
+  const row = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const expiresAt = row.readDoubleLE(12)
   return Number.isNaN(expiresAt) ? undefined : expiresAt
 }
 
@@ -105,68 +107,105 @@ function rowChecksum(key: Uint8Array, row: Buffer): number {
   return zlib.crc32(row.subarray(checksumBytes), zlib.crc32(key))
 }
 
-/** A row for the thread that writes; `record` undefined removes it. */
-export type Change = readonly [key: string, record: TableRecord | undefined]
-
-/** Puts changes into a slab. The memory belongs to the caller, who may transfer it. */
-export function encodeSlab(changes: readonly Change[]): ArrayBuffer {
-  let size = 0
-  for (const [key, record] of changes) size += changeBytes(key, record)
-  const memory = new ArrayBuffer(size)
+/** Puts rows into a slab. The memory belongs to the caller, who may transfer it. */
+export function encodeSlab(rows: readonly (readonly [key: string, record: TableRecord])[]): ArrayBuffer {
+  let bytesMax = 0
+  for (const [key, record] of rows) bytesMax += slabRowBytesMax(key, record)
+  const memory = new ArrayBuffer(bytesMax)
   const slab = Buffer.from(memory)
-  let position = 0
-  for (const [key, record] of changes) {
-    const keyStart = position + slabRowBytes
-    slab[keyStart] = keyTag
-    const keyLength = 1 + slab.write(key, keyStart + 1)
-    slab.writeUInt16LE(keyLength, position)
-    slab.writeUInt32LE(record === undefined ? removal : rowHeaderBytes + record.value.length, position + 2)
-    position = keyStart + keyLength
-    if (record === undefined) continue
-    slab.writeUInt32LE(record.version >>> 0, position + 4)
-    slab.writeUInt32LE(Math.floor(record.version / 0x1_0000_0000), position + 8)
-    slab.writeDoubleLE(record.expiresAt ?? Number.NaN, position + 12)
-    slab.set(record.value, position + rowHeaderBytes)
-    position += rowHeaderBytes + record.value.length
-  }
-  return memory
+  let end = 0
+  for (const [key, record] of rows) end = writeSlabRow(slab, end, key, record)
+  return memory.slice(0, end)
 }
 
-/** How many bytes of a slab a change takes. */
-export function changeBytes(key: string, record: TableRecord | undefined): number {
+/** More bytes of a slab than a row will take, found without looking at each character of its key. */
+export function slabRowBytesMax(key: string, record: TableRecord | undefined): number {
   const valueBytes = record === undefined ? 0 : rowHeaderBytes + record.value.length
-  return slabRowBytes + 1 + Buffer.byteLength(key) + valueBytes
+  return slabRowBytes + 1 + 3 * key.length + valueBytes
 }
 
-/** A change as it lies in a slab. */
+/** Writes a row at `start` of a slab that has room for it, `record` undefined for a removal; returns its end. */
+export function writeSlabRow(
+  slab: Buffer,
+  start: number,
+  key: string,
+  record: TableRecord | undefined,
+): number {
+  const keyStart = start + slabRowBytes
+  slab[keyStart] = keyTag
+  const keyLength = 1 + slab.write(key, keyStart + 1)
+  const valueStart = keyStart + keyLength
+  slab.writeUInt16LE(keyLength, start)
+  if (record === undefined) {
+    slab.writeUInt32LE(removal, start + 2)
+    return valueStart
+  }
+  const { value, version, expiresAt } = record
+  slab.writeUInt32LE(rowHeaderBytes + value.length, start + 2)
+  slab.writeUInt32LE(version >>> 0, valueStart + 4)
+  slab.writeUInt32LE(Math.floor(version / 0x1_0000_0000), valueStart + 8)
+  slab.writeDoubleLE(expiresAt ?? Number.NaN, valueStart + 12)
+  slab.set(value, valueStart + rowHeaderBytes)
+  return valueStart + rowHeaderBytes + value.length
+}
+
+/** The record of the row that begins at `start` of a slab and is no removal; its value is a view of the slab. */
+export function recordInSlab(slab: Buffer, start: number): TableRecord {
+  const valueStart = start + slabRowBytes + slab.readUInt16LE(start)
+  const valueEnd = valueStart + slab.readUInt32LE(start + 2)
+  const expiresAt = slab.readDoubleLE(valueStart + 12)
+  return {
+    value: slab.subarray(valueStart + rowHeaderBytes, valueEnd),
+    version: slab.readUInt32LE(valueStart + 8) * 0x1_0000_0000 + slab.readUInt32LE(valueStart + 4),
+    expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
+  }
+}
+
+/** When the row that begins at `start` of a slab and is no removal expires; undefined for never. */
+export function expiryInSlab(slab: Buffer, start: number): number | undefined {
+  const expiresAt = slab.readDoubleLE(start + slabRowBytes + slab.readUInt16LE(start) + 12)
+  return Number.isNaN(expiresAt) ? undefined : expiresAt
+}
+
+/** A row as it lies in a slab. */
 export interface SlabRow {
-  /** The key's bytes as a string of characters up to U+00FF: such strings compare as their bytes do. */
-  readonly order: string
   readonly key: Buffer
   /** The row's value with its checksum, or undefined for a removal. */
   readonly value: Buffer | undefined
 }
 
-/** The changes of a slab, as views of its memory; fills in the checksums. */
-export function decodeSlab(memory: ArrayBuffer): SlabRow[] {
-  const slab = Buffer.from(memory)
-  const rows: SlabRow[] = []
-  let position = 0
-  while (position < slab.length) {
-    const keyLength = slab.readUInt16LE(position)
-    const valueLength = slab.readUInt32LE(position + 2)
-    const valueStart = position + slabRowBytes + keyLength
-    const key = slab.subarray(position + slabRowBytes, valueStart)
-    const order = key.toString('latin1')
-    if (valueLength === removal) {
-      rows.push({ order, key, value: undefined })
-      position = valueStart
-    } else {
-      const value = slab.subarray(valueStart, valueStart + valueLength)
-      value.writeUInt32LE(rowChecksum(key, value), 0)
-      rows.push({ order, key, value })
-      position = valueStart + valueLength
+/** The rows of several slabs in the order of their keys' bytes; of those that have the same key, the last one. */
+export function* rowsInOrder(memories: readonly ArrayBuffer[]): Generator<SlabRow, undefined> {
+  const slabs: Buffer[] = []
+  const starts: number[] = []
+  // By the keys' bytes as strings of characters up to U+00FF: such strings compare as their bytes do.
+  const rows = new Map<string, number>()
+  for (const memory of memories) {
+    const slab = Buffer.from(memory)
+    for (let start = 0; start < slab.length; ) {
+      const keyStart = start + slabRowBytes
+      const keyEnd = keyStart + slab.readUInt16LE(start)
+      const valueLength = slab.readUInt32LE(start + 2)
+      rows.set(slab.toString('latin1', keyStart, keyEnd), starts.length)
+      slabs.push(slab)
+      starts.push(start)
+      start = valueLength === removal ? keyEnd : keyEnd + valueLength
     }
   }
-  return rows
+  for (const order of [...rows.keys()].sort()) {
+    const row = present(rows.get(order), 'the row of a key')
+    yield rowInSlab(present(slabs[row], 'its slab'), present(starts[row], 'its place'))
+  }
+  return undefined
+}
+
+/** The row that begins at `start`, as views of the slab; fills in the checksum. */
+function rowInSlab(slab: Buffer, start: number): SlabRow {
+  const keyEnd = start + slabRowBytes + slab.readUInt16LE(start)
+  const valueLength = slab.readUInt32LE(start + 2)
+  const key = slab.subarray(start + slabRowBytes, keyEnd)
+  if (valueLength === removal) return { key, value: undefined }
+  const value = slab.subarray(keyEnd, keyEnd + valueLength)
+  value.writeUInt32LE(rowChecksum(key, value), 0)
+  return { key, value }
 }

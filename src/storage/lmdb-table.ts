@@ -3,9 +3,10 @@
  *
  * A read looks at three layers, the newest first: *recent* (written since the last checkpoint began), *frozen*
  * (being written to LMDB by a checkpoint that is under way) and the environment. A checkpoint turns recent
- * into frozen, hands it to a thread of its own in slabs, one a turn of the loop, and drops it when the thread
- * has committed and synced it in one transaction together with `meta`. Memory is bounded by whoever decides
- * when to checkpoint: about three times {@link LmdbTable.pendingBytes} while one is under way.
+ * into frozen, hands copies of its slabs to a thread of its own, one a turn of the loop, and when the thread has
+ * committed and synced it in one transaction together with `meta`, its rows become part of the cache that stands
+ * before the environment (row-cache.ts). Memory is bounded by that cache and by whoever decides when to checkpoint:
+ * about three times {@link LmdbTable.pendingBytes} while one is under way.
  *
  * To remove everything is to begin a layer through which nothing older shows; the next checkpoint empties the
  * environment before it writes.
@@ -25,18 +26,16 @@ import { keyOfExpiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { compareKeys } from './key-order.js'
 import { TableDirectories } from './lmdb-directories.js'
 import { Environment } from './lmdb-environment.js'
-import { deleted, Layer, type Layered } from './lmdb-layer.js'
-import { type Change, changeBytes, encodeSlab } from './lmdb-row.js'
+import { Layer } from './lmdb-layer.js'
+import { encodeSlab } from './lmdb-row.js'
 import { WriterThread } from './lmdb-thread.js'
 import { mergedOrder } from './merged-order.js'
+import { RowCache } from './row-cache.js'
+import { deleted, type Layered } from './row-map.js'
 
 export { TableDamaged } from './lmdb-row.js'
 
 type Done = (error: Error | undefined) => void
-
-/** Rows are handed to the writer in slabs of about this size and at most this many rows, one a turn. */
-const slabBytes = 1024 * 1024
-const slabRows = 1000
 
 /**
  * Opens the table in `dataDirectory`, making it if there is none; it holds exactly its last checkpoint or
@@ -54,6 +53,8 @@ export class LmdbTable implements TableStore {
   #count: number
   #recent = new Layer()
   #frozen = new Layer()
+  /** Of the environment. */
+  readonly #cache = new RowCache()
   /** Of the environment: all that expires before this word is hidden by the layers. */
   #expiriesFrom = ''
   /** Of the environment: nothing that is not hidden expires before this. */
@@ -65,6 +66,9 @@ export class LmdbTable implements TableStore {
   /** A finish that waits for the end of a checkpoint. */
   #afterCheckpoint: (() => void) | undefined
   #isClosed = false
+  /** The key that was looked up last, and whether it was there; undefined when something was written since. */
+  #lookedUp: string | undefined
+  #wasFound = false
 
   /** Use {@link openLmdbTable}. */
   constructor(directories: TableDirectories) {
@@ -76,9 +80,11 @@ export class LmdbTable implements TableStore {
   }
 
   get(key: string): TableRecord | undefined {
-    const found = this.#layered(key)
-    if (found === deleted) return undefined
-    return found ?? this.#environment.get(key)
+    const layered = this.#layered(key)
+    const found = layered === deleted ? undefined : (layered ?? this.#stored(key))
+    this.#lookedUp = key
+    this.#wasFound = found !== undefined
+    return found
   }
 
   set(key: string, record: TableRecord): void {
@@ -130,6 +136,7 @@ export class LmdbTable implements TableStore {
   clear(): void {
     this.#recent = new Layer(true)
     this.#count = 0
+    this.#lookedUp = undefined
   }
 
   meta(): Uint8Array | undefined {
@@ -141,7 +148,7 @@ export class LmdbTable implements TableStore {
   }
 
   pendingBytes(): number {
-    return this.#recent.bytes
+    return this.#recent.rows.bytes
   }
 
   checkpoint(meta: Uint8Array, done: Done): void {
@@ -151,7 +158,7 @@ export class LmdbTable implements TableStore {
     this.#frozen = this.#recent
     this.#recent = new Layer()
     if (this.#frozen.hidesOlder) this.#writer.tell({ kind: 'clear' })
-    const slabs = slabsOf(this.#frozen)
+    const slabs = this.#frozen.rows.slabs()
     const handOver = (): void => {
       if (this.#isClosed) return
       const next = slabs.next()
@@ -198,19 +205,37 @@ export class LmdbTable implements TableStore {
   }
 
   #has(key: string): boolean {
-    const found = this.#layered(key)
-    return found === undefined ? this.#environment.has(key) : found !== deleted
+    if (key === this.#lookedUp) return this.#wasFound
+    return this.#hasInLayers(key) ?? this.#cache.has(key) ?? this.#environment.has(key)
+  }
+
+  /** What the environment holds. */
+  #stored(key: string): TableRecord | undefined {
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached === deleted ? undefined : cached
+    const record = this.#environment.get(key)
+    this.#cache.note(key, record)
+    return record
   }
 
   /** What the layers say of a key; undefined where the environment is to be asked. */
   #layered(key: string): Layered | undefined {
-    const found = this.#recent.get(key)
+    const found = this.#recent.rows.get(key)
     if (found !== undefined) return found
     if (this.#recent.hidesOlder) return deleted
-    return this.#frozen.get(key) ?? (this.#frozen.hidesOlder ? deleted : undefined)
+    return this.#frozen.rows.get(key) ?? (this.#frozen.hidesOlder ? deleted : undefined)
+  }
+
+  /** The same, but only whether the key is there. */
+  #hasInLayers(key: string): boolean | undefined {
+    const found = this.#recent.rows.has(key)
+    if (found !== undefined) return found
+    if (this.#recent.hidesOlder) return false
+    return this.#frozen.rows.has(key) ?? (this.#frozen.hidesOlder ? false : undefined)
   }
 
   #write(key: string, row: Layered): void {
+    this.#lookedUp = undefined
     this.#recent.set(key, row)
     this.#frozen.hide(key)
   }
@@ -238,7 +263,7 @@ export class LmdbTable implements TableStore {
 
   /** For a place: whether there is a key, too. What no layer knows came from the environment. */
   #isThere(key: string): boolean {
-    return this.#layered(key) !== deleted
+    return this.#hasInLayers(key) !== false
   }
 
   /** What expires, in order: words of expiry-order.ts. Those of the environment are left out if none is due. */
@@ -252,7 +277,7 @@ export class LmdbTable implements TableStore {
     // Nothing that is hidden shows again before the next checkpoint, so it is passed once.
     let isFirst = true
     for (const word of this.#environment.expiries(this.#expiriesFrom)) {
-      const isHidden = this.#layered(keyOfExpiryWord(word)) !== undefined
+      const isHidden = this.#hasInLayers(keyOfExpiryWord(word)) !== undefined
       if (isFirst) {
         this.#expiriesFrom = word
         this.#expiresFromMs = timeOfExpiryWord(word)
@@ -277,6 +302,8 @@ export class LmdbTable implements TableStore {
     if (error === undefined) {
       this.#environment.refresh()
       this.#meta = meta
+      if (this.#frozen.hidesOlder) this.#cache.clear()
+      this.#cache.take(this.#frozen.rows)
       this.#frozen = new Layer()
     } else {
       this.#thaw()
@@ -293,7 +320,8 @@ export class LmdbTable implements TableStore {
     this.#frozen = new Layer()
     if (this.#recent.hidesOlder) return
     const merged = new Layer(frozen.hidesOlder)
-    for (const layer of [frozen, this.#recent]) for (const [key, row] of layer.rows) merged.set(key, row)
+    for (const layer of [frozen, this.#recent])
+      for (const [key, row] of layer.rows.rows()) merged.set(key, row)
     this.#recent = merged
   }
 
@@ -327,25 +355,10 @@ export class LmdbTable implements TableStore {
     this.#meta = next.meta()
     this.#count = next.count()
     this.#recent = new Layer()
+    this.#cache.clear()
+    this.#lookedUp = undefined
     this.#lookAtExpiriesAgain()
     // Views of the replaced table may still be streamed to somebody.
     previous.retire(() => this.#directories.remove(previous.directory))
   }
-}
-
-/** The changes of a layer, in slabs. */
-function* slabsOf(layer: Layer): Generator<ArrayBuffer, undefined> {
-  let changes: Change[] = []
-  let bytes = 0
-  for (const [key, value] of layer.rows) {
-    const record = value === deleted ? undefined : value
-    changes.push([key, record])
-    bytes += changeBytes(key, record)
-    if (changes.length < slabRows && bytes < slabBytes) continue
-    yield encodeSlab(changes)
-    changes = []
-    bytes = 0
-  }
-  if (changes.length > 0) yield encodeSlab(changes)
-  return undefined
 }

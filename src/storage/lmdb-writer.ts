@@ -15,7 +15,6 @@ import { present } from '../base/assert.js'
 import { expiryWord } from './expiry-order.js'
 import { countExpiries, openRows, type Rows } from './lmdb-environment.js'
 import {
-  decodeSlab,
   encodeMeta,
   expiryCountKey,
   expiryOfRow,
@@ -23,7 +22,7 @@ import {
   keyOfRow,
   metaRowKey,
   nothing,
-  type SlabRow,
+  rowsInOrder,
 } from './lmdb-row.js'
 import {
   type WriterAnswer,
@@ -71,21 +70,19 @@ class Target {
 
   /** Writes all that waits, and `meta` if it is given, in one transaction that is synced before it returns. */
   commit(meta: Uint8Array | undefined): void {
-    const changes: SlabRow[] = []
-    for (const slab of this.#slabs) for (const row of decodeSlab(slab)) changes.push(row)
+    const slabs = this.#slabs
     this.#slabs = []
     this.#bytes = 0
     const isToBeCleared = this.#isToBeCleared
     this.#isToBeCleared = false
-    // In the order of the keys, neighbours are written to one page together.
-    changes.sort((one, other) => (one.order < other.order ? -1 : one.order > other.order ? 1 : 0))
     this.#rows.transactionSync(() => {
       if (isToBeCleared) this.#rows.clearSync()
       const expiries = countExpiries(this.#rows)
       let added = 0
-      for (const { key, value } of changes) {
+      // In the order of the keys, neighbours are written to one page together.
+      for (const { key, value } of rowsInOrder(slabs)) {
         if (this.#isStopping()) throw new Stopped()
-        // No key is among the changes twice, so that where nothing expired before, nothing needs to be looked up.
+        // No key comes twice, so that where nothing expired before, nothing needs to be looked up.
         if (expiries > 0) added -= this.#forgetExpiry(key)
         if (value === undefined) this.#rows.removeSync(key)
         else {

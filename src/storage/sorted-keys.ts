@@ -18,6 +18,10 @@ export class SortedKeys {
    */
   #compare = plainly
 
+  get isEmpty(): boolean {
+    return this.first() === undefined
+  }
+
   /** Adds a key; one that is there already is there once. */
   add(key: string): void {
     if (surrogate.test(key)) this.#compare = compareKeys

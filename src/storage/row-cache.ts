@@ -1,0 +1,65 @@
+/**
+ * Rows of the environment that are also in memory, so that reading them again costs a tenth of a microsecond or two in
+ * the place of three: what was written lately, and what was read lately.
+ *
+ * There are two generations. A row that is read is put into the younger one; when that is full, it becomes the older
+ * one, and what the older one has that was not read meanwhile is forgotten. What a checkpoint has written becomes the
+ * younger generation as it is, without a copy.
+ *
+ * It must never contradict the environment: a younger generation has what is newer.
+ */
+import type { TableRecord } from '../kv/table.js'
+import { deleted, type Layered, RowMap } from './row-map.js'
+
+/** A generation is full when it has this many bytes, or rows: a checkpoint may bring more. */
+const generationBytes = 32 * 1024 * 1024
+const generationRows = 2 ** 17
+/** Longer values are not kept: looking them up is a small part of what they cost. */
+const valueBytesMax = 8 * 1024
+
+/** See the head of this file. */
+export class RowCache {
+  #younger = new RowMap()
+  #older = new RowMap()
+
+  /** Undefined where nothing is known of the key. */
+  get(key: string): Layered | undefined {
+    const found = this.#younger.get(key)
+    if (found !== undefined) return found
+    const old = this.#older.get(key)
+    if (old !== undefined) this.#keep(key, old)
+    return old
+  }
+
+  /** Whether the key is there; undefined where nothing is known of it. */
+  has(key: string): boolean | undefined {
+    return this.#younger.has(key) ?? this.#older.has(key)
+  }
+
+  /** What the environment was found to hold; undefined for nothing. */
+  note(key: string, record: TableRecord | undefined): void {
+    this.#keep(key, record ?? deleted)
+  }
+
+  /** What was written to the environment just now. */
+  take(rows: RowMap): void {
+    this.#older = this.#younger
+    this.#younger = rows
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#younger = new RowMap()
+    this.#older = new RowMap()
+  }
+
+  #keep(key: string, row: Layered): void {
+    if (row !== deleted && row.value.length > valueBytesMax) return
+    const { bytes, size } = this.#younger
+    if (bytes >= generationBytes || size >= generationRows) {
+      this.#older = this.#younger
+      this.#younger = new RowMap()
+    }
+    this.#younger.set(key, row)
+  }
+}

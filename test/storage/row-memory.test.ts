@@ -1,0 +1,166 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import type { TableRecord } from '../../src/kv/table.js'
+import { encodeSlab, rowsInOrder } from '../../src/storage/lmdb-row.js'
+import { RowCache } from '../../src/storage/row-cache.js'
+import { deleted, type Layered, RowMap } from '../../src/storage/row-map.js'
+
+const record = (value: string, version = 1, expiresAt?: number): TableRecord => ({
+  value: Buffer.from(value),
+  version,
+  expiresAt,
+})
+const plain = (row: Layered | undefined): unknown =>
+  row === undefined || row === deleted
+    ? row
+    : { version: row.version, expiresAt: row.expiresAt, value: Buffer.from(row.value).toString('latin1') }
+
+interface WrittenRow {
+  readonly length: number
+  readonly version: number
+  readonly expiresAt: number | undefined
+}
+
+describe('rows in memory', () => {
+  const key = fc.oneof(
+    fc.constantFrom('', 'a', 'ä', '\u{1f600}', 'k'.repeat(1024)),
+    fc.string({ unit: 'grapheme' }),
+  )
+  // Of a value only the length, so that a counterexample can be read; undefined for a removal.
+  const written = fc.option(
+    fc.record({
+      length: fc.oneof(
+        fc.constantFrom(0, 1, 700_000, 2 ** 20 - 30, 2 ** 20, 2 ** 21),
+        fc.integer({ min: 0, max: 300 }),
+      ),
+      version: fc.oneof(fc.nat(), fc.maxSafeNat()),
+      expiresAt: fc.option(fc.maxSafeNat(), { nil: undefined }),
+    }),
+    { nil: undefined },
+  )
+
+  it('come back as they were written, whatever was written before and after them', () => {
+    const check = (writes: readonly (readonly [string, WrittenRow | undefined])[]): void => {
+      const rows = new RowMap()
+      const expected = new Map<string, Layered>()
+      for (const [key, one] of writes) {
+        const row = one === undefined ? deleted : { ...one, value: Buffer.alloc(one.length, `${key} `) }
+        expect(rows.set(key, row)).to.equal(!expected.has(key))
+        expected.set(key, row)
+      }
+      for (const [key, row] of expected) {
+        expect(plain(rows.get(key))).to.deep.equal(plain(row))
+        expect(rows.has(key)).to.equal(row !== deleted)
+        expect(rows.expiresAt(key)).to.equal(row === deleted ? undefined : row.expiresAt)
+      }
+      expect([rows.size, rows.get('not there'), rows.has('not there')]).to.deep.equal([
+        expected.size,
+        undefined,
+        undefined,
+      ])
+      expect([...rows.rows()].map(([key]) => key)).to.deep.equal([...expected.keys()])
+      const inOrder = [...rowsInOrder([...rows.slabs()])]
+      const order = [...expected.keys()].map(key => Buffer.from(`\u0001${key}`)).sort(Buffer.compare)
+      expect(inOrder.map(({ key }) => key.toString('hex'))).to.deep.equal(
+        order.map(key => key.toString('hex')),
+      )
+      for (const { key, value } of inOrder) {
+        const row = expected.get(key.toString('utf8', 1))
+        const expectedValue = row === deleted || row === undefined ? undefined : row.value
+        expect(value?.subarray(20).toString('latin1')).to.equal(
+          expectedValue && Buffer.from(expectedValue).toString('latin1'),
+        )
+      }
+    }
+    fc.assert(fc.property(fc.array(fc.tuple(key, written), { maxLength: 40 }), check), { numRuns: 30 })
+  })
+
+  it('keep a value that was read as it was, whatever is written afterwards', () => {
+    const rows = new RowMap()
+    rows.set('key', record('first'))
+    const first = rows.get('key')
+    rows.set('key', record('other'))
+    expect(plain(first)).to.deep.equal(plain(record('first')))
+    const [slab] = rows.slabs()
+    new Uint8Array(slab ?? new ArrayBuffer(0)).fill(0)
+    expect(plain(rows.get('key'))).to.deep.equal(plain(record('other')))
+  })
+
+  it('are written in the order of their bytes when several slabs have them, the last of each', () => {
+    const slabs = [
+      encodeSlab([
+        ['b', record('old', 1)],
+        ['\u{1f600}', record('face', 2)],
+      ]),
+      encodeSlab([
+        ['\uffff', record('end', 3)],
+        ['b', record('new', 4)],
+        ['a', record('first', 5)],
+      ]),
+    ]
+    const found = [...rowsInOrder(slabs)].map(({ key, value }) => [
+      key.toString('utf8', 1),
+      value?.toString('utf8', 20),
+    ])
+    expect(found).to.deep.equal([
+      ['a', 'first'],
+      ['b', 'new'],
+      ['\uffff', 'end'],
+      ['\u{1f600}', 'face'],
+    ])
+  })
+})
+
+describe('the cache of rows', () => {
+  /** As much as a few generations hold. */
+  const many = 20_000
+  const value = 'v'.repeat(8000)
+
+  it('never contradicts what it was told last, however much it is told', () => {
+    const cache = new RowCache()
+    const latest = new Map<string, number | undefined>()
+    let hits = 0
+    const look = (key: string): void => {
+      const found = cache.get(key)
+      if (found === undefined) return
+      hits++
+      expect(found === deleted ? undefined : found.version).to.equal(latest.get(key))
+    }
+    for (let turn = 0; turn < many; turn++) {
+      const key = `key${(turn * 7919) % 9000}`
+      if (turn % 5000 === 4999) {
+        const written = new RowMap()
+        for (let other = 0; other < 100; other++) {
+          const isRemoved = other % 3 === 0
+          written.set(`key${other}`, isRemoved ? deleted : record('written', turn))
+          latest.set(`key${other}`, isRemoved ? undefined : turn)
+        }
+        cache.take(written)
+      }
+      look(`key${turn % 9000}`)
+      if (cache.has(key) === undefined) {
+        // What is found in the environment is what was written there.
+        if (!latest.has(key)) latest.set(key, turn % 4 === 0 ? undefined : turn)
+        const version = latest.get(key)
+        cache.note(key, version === undefined ? undefined : record(value, version))
+      }
+      look(key)
+    }
+    expect(hits).to.be.above(many / 2)
+  })
+
+  it('forgets what was not read lately, and keeps no long values', () => {
+    const cache = new RowCache()
+    cache.note('long', record('v'.repeat(8193)))
+    cache.note('once', record('1'))
+    cache.note('again', record('2'))
+    expect(cache.get('long')).to.equal(undefined)
+    for (let key = 0; key < many; key++) {
+      cache.note(`key${key}`, record(value))
+      cache.get('again')
+    }
+    expect([cache.has('once'), cache.has('again')]).to.deep.equal([undefined, true])
+    cache.clear()
+    expect(cache.has('again')).to.equal(undefined)
+  })
+})
