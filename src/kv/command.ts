@@ -5,13 +5,15 @@
  * The encoding is one JSON value without a newline, so that it can stand in a line of the peer channel as it
  * is: `["put","key1","value1"]`. A value that is not UTF-8 stands as `{"base64":"..."}`, the name that a client
  * gave its write comes last, as `{"identity":"..."}`. Operations of Redis stand as
- * `["redis",[{"op":"increment",...},...],[{"key":"a","version":7},...]]`, the watched keys only where there are any.
+ * `["redis",[{"op":"increment",...},...],[{"key":"a","version":7},...]]`, the watched keys only where there are any;
+ * a single one that does nothing but store a value, as `["redis-set","key1","value1"]`.
  *
  * A leader also proposes the time alone, as `[1700000000000]`: that lets log time go on where nobody writes.
  */
 import type { Operation, Watched } from '../base/operation.js'
 import { decodeOperations, decodeWatched, encodeOperation } from './operation-codec.js'
-import { asBuffer, decodeValue, encodeValue } from './value-codec.js'
+import { readPlainCommand, readPlainProposal, redisSet } from './plain-proposal.js'
+import { asBuffer, decodeValue, encodeValue, isPlainText, quoted } from './value-codec.js'
 
 /** Whatever may change data. */
 export type Command = Write | RedisCommand
@@ -61,17 +63,37 @@ export interface Proposal {
 
 /** The bytes of a command, as described above: JSON in UTF-8, without a newline. */
 export function encodeCommand(command: Command): Uint8Array {
-  if (command.op === 'redis') {
-    const { op, operations, watched } = command
-    const plain = [op, operations.map(encodeOperation), ...(watched.length > 0 ? [watched] : [])]
-    return Buffer.from(JSON.stringify(plain))
-  }
+  if (command.op === 'redis') return encodeRedisCommand(command)
   const { op, key, identity } = command
-  const fields: unknown[] = [op, key]
-  if (op !== 'delete') fields.push(encodeValue(command.value))
-  if (op === 'cas') fields.push(command.version)
-  if (identity !== undefined) fields.push({ identity })
-  return Buffer.from(JSON.stringify(fields))
+  const head = `["${op}",${quoted(key)}`
+  const name = identity === undefined ? '' : `,{"identity":${JSON.stringify(identity)}}`
+  if (op === 'delete') return Buffer.from(`${head}${name}]`)
+  return encodeParts(head, command.value, op === 'cas' ? `,${command.version}${name}]` : `${name}]`)
+}
+
+function encodeRedisCommand({ op, operations, watched }: RedisCommand): Uint8Array {
+  const [only] = operations
+  if (only !== undefined && operations.length === 1 && watched.length === 0 && isBareSet(only))
+    return encodeParts(`["redis-set",${quoted(only.key)}`, only.value, ']')
+  const plain = [op, operations.map(encodeOperation), ...(watched.length > 0 ? [watched] : [])]
+  return Buffer.from(JSON.stringify(plain))
+}
+
+function isBareSet(operation: Operation): operation is Extract<Operation, { op: 'set' }> {
+  if (operation.op !== 'set' || operation.previous) return false
+  return operation.condition === undefined && operation.expiry === undefined
+}
+
+/** A command of one value, which is copied once where it can stand in JSON as it is. */
+function encodeParts(head: string, value: Uint8Array, tail: string): Uint8Array {
+  if (!isPlainText(value)) return Buffer.from(`${head},${JSON.stringify(encodeValue(value))}${tail}`)
+  const opening = `${head},"`
+  const openingBytes = Buffer.byteLength(opening)
+  const bytes = Buffer.allocUnsafe(openingBytes + value.length + 1 + tail.length)
+  bytes.write(opening)
+  bytes.set(value, openingBytes)
+  bytes.write(`"${tail}`, openingBytes + value.length, 'latin1')
+  return bytes
 }
 
 /** Wraps an encoded command into the data of a log entry, without looking into it. */
@@ -92,7 +114,12 @@ export function encodeTime(wallMs: number): Uint8Array {
 
 /** Reads what {@link encodeProposal} or {@link encodeTime} made; undefined if the bytes are anything else. */
 export function decodeProposal(data: Uint8Array): Proposal | undefined {
-  const fields = parseArray(data)
+  const bytes = asBuffer(data)
+  return readPlainProposal(bytes) ?? parseProposal(bytes)
+}
+
+function parseProposal(bytes: Buffer): Proposal | undefined {
+  const fields = parseArray(bytes)
   if (fields === undefined) return undefined
   const [wallMs, session, bornMs, counter, lowest, encoded] = fields
   if (typeof wallMs !== 'number') return undefined
@@ -105,7 +132,9 @@ export function decodeProposal(data: Uint8Array): Proposal | undefined {
 
 /** Whether the bytes are an encoded command: for what comes from other nodes. */
 export function isCommand(data: Uint8Array): boolean {
-  const fields = parseArray(data)
+  const bytes = asBuffer(data)
+  if (readPlainCommand(bytes) !== undefined) return true
+  const fields = parseArray(bytes)
   return fields !== undefined && readCommand(fields) !== undefined
 }
 
@@ -116,9 +145,8 @@ export function isSessionName(text: unknown): text is string {
 
 const closingBracket = 0x5d
 
-function parseArray(data: Uint8Array): unknown[] | undefined {
+function parseArray(bytes: Buffer): unknown[] | undefined {
   try {
-    const bytes = asBuffer(data)
     const value: unknown = JSON.parse(bytes.toString())
     return Array.isArray(value) ? value : undefined
   } catch {
@@ -133,6 +161,7 @@ function readCommand(fields: readonly unknown[]): Command | undefined {
   if (op === 'delete') return { op, key, identity: readIdentity(rest[0]) }
   const value = decodeValue(rest[0])
   if (value === undefined) return undefined
+  if (op === 'redis-set') return redisSet(key, value)
   if (op === 'put' || op === 'update' || op === 'set')
     return { op, key, value, identity: readIdentity(rest[1]) }
   const version = rest[1]

@@ -11,6 +11,7 @@
  */
 
 import { present } from '../base/assert.js'
+import { NumberedQueue } from '../base/numbered-queue.js'
 import type { Reply } from '../base/operation.js'
 import type { Identity } from './command.js'
 import { decodeResult, encodeResult } from './result-codec.js'
@@ -41,12 +42,14 @@ interface Session {
   readonly name: string
   usedAtMs: number
   last: number
-  /** By counter, ascending. */
-  readonly results: Map<number, Result>
+  /** Up to `last`, without a gap: a command that is not the next one gives up all before it. */
+  readonly results: NumberedQueue<Result>
 }
 
 /** How long an idle session is remembered, in milliseconds of log time. */
 export const sessionExpiryMs = 600_000
+
+const applyIt: Verdict = { kind: 'apply' }
 
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
@@ -57,7 +60,7 @@ export class Sessions {
     const session = this.#living(identity.session, nowMs)
     if (session === undefined && nowMs - identity.bornMs > sessionExpiryMs) return { kind: 'expired' }
     const expected = Math.max((session?.last ?? 0) + 1, identity.lowest)
-    if (identity.counter === expected) return { kind: 'apply' }
+    if (identity.counter === expected) return applyIt
     if (identity.counter > expected) return { kind: 'gap', expected }
     const result = session?.results.get(identity.counter)
     return result === undefined ? { kind: 'answered' } : { kind: 'repeat', result }
@@ -67,18 +70,17 @@ export class Sessions {
   record(identity: Identity, nowMs: number, result: Result): void {
     let session = this.#living(identity.session, nowMs)
     if (session === undefined) {
-      session = { name: identity.session, usedAtMs: 0, last: 0, results: new Map() }
+      session = { name: identity.session, usedAtMs: 0, last: 0, results: new NumberedQueue(1) }
       this.#sessions.set(identity.session, session)
     }
     // A birth ahead of log time keeps the session that much longer, so that it is never forgotten while its
     // birth still looks recent.
     session.usedAtMs = Math.max(nowMs, identity.bornMs)
     session.last = identity.counter
-    for (const counter of session.results.keys()) {
-      if (counter >= identity.lowest) break
-      session.results.delete(counter)
-    }
-    session.results.set(identity.counter, result)
+    const { results } = session
+    results.dropBelow(identity.lowest)
+    if (results.next !== identity.counter) results.clear(identity.counter)
+    results.push(result)
     if (nowMs - this.#sweptAtMs > sessionExpiryMs / 10) this.#sweep(nowMs)
   }
 
@@ -94,7 +96,7 @@ export class Sessions {
 
   /** All remembered results of a session, by counter, ascending. */
   results(session: string): readonly (readonly [counter: number, result: Result])[] {
-    return [...(this.#sessions.get(session)?.results ?? [])]
+    return [...(this.#sessions.get(session)?.results.entries() ?? [])]
   }
 
   /**
@@ -105,7 +107,7 @@ export class Sessions {
     const living = [...this.#sessions.values()].filter(({ name }) => this.#living(name, nowMs) !== undefined)
     living.sort((left, right) => (left.name < right.name ? -1 : 1))
     return living.map(({ name, usedAtMs, last, results }) => {
-      const encoded = [...results].map(([counter, result]) => [counter, encodeResult(result)])
+      const encoded = [...results.entries()].map(([counter, result]) => [counter, encodeResult(result)])
       return [name, usedAtMs, last, encoded]
     })
   }
@@ -115,9 +117,9 @@ export class Sessions {
     this.#sessions.clear()
     this.#sweptAtMs = 0
     for (const [name, usedAtMs, last, encoded] of saved as [string, number, number, [number, unknown][]][]) {
-      const results = new Map<number, Result>()
-      for (const [counter, result] of encoded) {
-        results.set(counter, present(decodeResult(result), 'a result that was saved'))
+      const results = new NumberedQueue<Result>(last + 1 - encoded.length)
+      for (const [, result] of encoded) {
+        results.push(present(decodeResult(result), 'a result that was saved'))
       }
       this.#sessions.set(name, { name, usedAtMs, last, results })
     }

@@ -34,6 +34,8 @@ export class StateMachine {
   readonly #sessions = new Sessions()
   readonly #named = new NamedWrites()
   #clockMs = 0
+  /** At this time nothing that has expired is left: nothing is stored that has expired already. */
+  #cleanAtMs = -1
   #writtenBytes = 0
 
   constructor(table: Table) {
@@ -134,10 +136,15 @@ export class StateMachine {
     this.#clockMs = clockMs
     this.#sessions.load(sessions)
     this.#named.load(named)
+    this.#cleanAtMs = -1
   }
 
   #removeExpired(limit: number): void {
-    for (const key of this.#table.expired(this.#clockMs, limit)) this.#table.delete(key)
+    // The writes of a batch have one time, so for most of them there is nothing to ask.
+    if (this.#cleanAtMs === this.#clockMs) return
+    const keys = this.#table.expired(this.#clockMs, limit)
+    for (const key of keys) this.#table.delete(key)
+    if (keys.length < limit) this.#cleanAtMs = this.#clockMs
   }
 
   #withoutExpired(keys: readonly string[]): readonly string[] {
@@ -205,8 +212,9 @@ export class StateMachine {
     }
     this.#table.set(key, { value: command.value, version: index, expiresAt: undefined })
     this.#writtenBytes += command.value.length
-    const written = { kind: 'written', version: index } as const
-    return command.op === 'set' ? { ...written, existed: existing !== undefined } : written
+    return command.op === 'set'
+      ? { kind: 'written', version: index, existed: existing !== undefined }
+      : { kind: 'written', version: index }
   }
 }
 

@@ -1,0 +1,109 @@
+/**
+ * Reads the commands that are nearly all of a log without going through JSON: those that store under a key a
+ * value that stands in its line as it is, byte for byte. It is a shorter way to the same result (a sixth of the
+ * CPU), never a second opinion: whatever is not of exactly this shape is left to whoever reads JSON.
+ *
+ * The value is a view of the bytes that were read. What a string holds is not looked at beyond quotes and
+ * backslashes: it was checked where it was encoded.
+ */
+import type { Command, Proposal, RedisCommand } from './command.js'
+
+/** The beginnings of these commands, up to the first byte of the key. */
+const openings = (['set', 'put', 'update', 'redis-set'] as const).map(op => ({
+  op,
+  bytes: Buffer.from(`["${op}","`),
+}))
+
+const quote = 0x22
+const backslash = 0x5c
+const comma = 0x2c
+const openBracket = 0x5b
+const closeBracket = 0x5d
+const zero = 0x30
+const nine = 0x39
+/** A number of that many digits is exact. */
+const digitsMax = 15
+
+/** A plain command; undefined for any other bytes. */
+export function readPlainCommand(bytes: Buffer): Command | undefined {
+  return bytes.includes(backslash) ? undefined : readCommandAt(bytes, 0, bytes.length)
+}
+
+/** A proposal of a plain command: who asked for it and when, and the command; undefined for any other bytes. */
+export function readPlainProposal(bytes: Buffer): Proposal | undefined {
+  if (bytes[0] !== openBracket || bytes.includes(backslash)) return undefined
+  const wallEnd = endOfCount(bytes, 1)
+  if (wallEnd < 0 || bytes[wallEnd] !== comma || bytes[wallEnd + 1] !== quote) return undefined
+  const sessionEnd = bytes.indexOf(quote, wallEnd + 2)
+  if (sessionEnd < 0 || bytes[sessionEnd + 1] !== comma) return undefined
+  const bornEnd = endOfCount(bytes, sessionEnd + 2)
+  if (bornEnd < 0 || bytes[bornEnd] !== comma) return undefined
+  const counterEnd = endOfCount(bytes, bornEnd + 1)
+  if (counterEnd < 0 || bytes[counterEnd] !== comma) return undefined
+  const lowestEnd = endOfCount(bytes, counterEnd + 1)
+  if (lowestEnd < 0 || bytes[lowestEnd] !== comma) return undefined
+  if (bytes[bytes.length - 1] !== closeBracket) return undefined
+  const command = readCommandAt(bytes, lowestEnd + 1, bytes.length - 1)
+  if (command === undefined) return undefined
+  const identity = {
+    session: bytes.toString('latin1', wallEnd + 2, sessionEnd),
+    bornMs: readCount(bytes, sessionEnd + 2, bornEnd),
+    counter: readCount(bytes, bornEnd + 1, counterEnd),
+    lowest: readCount(bytes, counterEnd + 1, lowestEnd),
+  }
+  return { wallMs: readCount(bytes, 1, wallEnd), write: { identity, command } }
+}
+
+/** The command of Redis that only stores a value. */
+export function redisSet(key: string, value: Uint8Array): RedisCommand {
+  const only = { op: 'set', key, value, condition: undefined, expiry: undefined, previous: false } as const
+  return { op: 'redis', operations: [only], watched: [] }
+}
+
+/** The command that fills the bytes from `start` to `end`, in which there is no backslash. */
+function readCommandAt(bytes: Buffer, start: number, end: number): Command | undefined {
+  const opening = openingAt(bytes, start)
+  if (opening === undefined) return undefined
+  const keyStart = start + opening.bytes.length
+  const keyEnd = bytes.indexOf(quote, keyStart)
+  const valueStart = keyEnd + 3
+  if (keyEnd < 0 || bytes[keyEnd + 1] !== comma || bytes[keyEnd + 2] !== quote) return undefined
+  const valueEnd = bytes.indexOf(quote, valueStart)
+  if (valueEnd !== end - 2 || bytes[valueEnd + 1] !== closeBracket) return undefined
+  const { op } = opening
+  const key = bytes.toString('utf8', keyStart, keyEnd)
+  const value = bytes.subarray(valueStart, valueEnd)
+  return op === 'redis-set' ? redisSet(key, value) : { op, key, value, identity: undefined }
+}
+
+function openingAt(bytes: Buffer, start: number): (typeof openings)[number] | undefined {
+  for (const opening of openings) if (beginsWith(bytes, start, opening.bytes)) return opening
+  return undefined
+}
+
+function beginsWith(bytes: Buffer, start: number, opening: Buffer): boolean {
+  for (let position = 0; position < opening.length; position++) {
+    if (bytes[start + position] !== opening[position]) return false
+  }
+  return true
+}
+
+/** Where the whole number that begins at `start` ends; -1 if it is none that JSON has, or might not be exact. */
+function endOfCount(bytes: Buffer, start: number): number {
+  let end = start
+  while (isDigit(bytes[end])) end++
+  if (end === start || end - start > digitsMax) return -1
+  return bytes[start] === zero && end - start > 1 ? -1 : end
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= zero && byte <= nine
+}
+
+function readCount(bytes: Buffer, start: number, end: number): number {
+  let count = 0
+  for (let position = start; position < end; position++) {
+    count = count * 10 + (bytes[position] ?? zero) - zero
+  }
+  return count
+}
