@@ -15,7 +15,7 @@ import type { ReadOperation, Reply } from '../base/operation.js'
 import { type Command, decodeProposal, type Identity, type RedisCommand, type Write } from './command.js'
 import { Draft, isExpired } from './draft.js'
 import { NamedWrites } from './named-writes.js'
-import { carryOut, read, replyBytes, togetherBytesMax } from './operations.js'
+import { carryOut, type Readable, read, replyBytes, togetherBytesMax } from './operations.js'
 import { type Result, Sessions, type Verdict } from './sessions.js'
 import type { Table, TableRecord, WalkStep } from './table.js'
 
@@ -99,9 +99,13 @@ export class StateMachine {
     return { keys: this.#withoutExpired(keys), next }
   }
 
-  /** Answers operations that read and do not walk, at a moment whose time is told as `nowMs`. */
-  read(operations: readonly ReadOperation[], nowMs: number): Result {
-    const readable = { get: (key: string) => this.get(key), count: () => this.#table.count(), nowMs }
+  /** Records in the table, those included that have expired and were not removed. */
+  count(): number {
+    return this.#table.count()
+  }
+
+  /** Answers operations that read and do not walk, from what `readable` shows of this state. */
+  read(operations: readonly ReadOperation[], readable: Readable): Result {
     const replies: Reply[] = []
     let bytes = 0
     for (const operation of operations) {
@@ -111,12 +115,6 @@ export class StateMachine {
       replies.push(reply)
     }
     return { kind: 'replies', replies }
-  }
-
-  /** Whether the key is there by log time, and would not be at `nowMs`. */
-  isDue(key: string, nowMs: number): boolean {
-    const expiresAt = this.get(key)?.expiresAt
-    return expiresAt !== undefined && expiresAt <= nowMs
   }
 
   /** Whether there are records, of any key, that have expired by then and were not removed. */

@@ -56,7 +56,6 @@ export function consensusOptions(config: NodeConfig): ConsensusOptions {
     applySlice: 2000,
     answerSlice: 1024 * 1024,
     proposedBytesMax: 64 * 1024 * 1024,
-    carriedBytesMax: 16 * 1024,
   }
 }
 

@@ -68,14 +68,28 @@ export function isServing(core: Core, leadership: Leadership): boolean {
   return core.commitIndex >= leadership.firstIndex
 }
 
-/** A linearizable read: ready at once (single voter, lease), or when its round is answered. */
-export function startRead(core: Core, leadership: Leadership, token: number): void {
+/**
+ * A linearizable read: ready at once (single voter, lease), or when its round is answered. The messages of a round tell
+ * everybody what is committed; where there is none, the member for which the read is, if any, is told here.
+ */
+export function startRead(core: Core, leadership: Leadership, token: number, asker?: NodeId): void {
   assert(isServing(core, leadership), 'a leader reads only after its no-op is committed')
   const read = { token, index: core.commitIndex }
-  const isAlone = voters(core.configuration).every(voter => voter === core.id)
   const hasLease = core.isLease && leadership.reads.hasLease(core.tick, core.options.electionTicks)
-  if (isAlone || hasLease) core.readyReads.push(read)
-  else leadership.reads.add(read)
+  if (!hasLease && !isAlone(core)) {
+    leadership.reads.add(read)
+    return
+  }
+  core.readyReads.push(read)
+  const progress = asker && leadership.progress.get(asker)
+  if (progress && progress.toldCommit < core.commitIndex && progress.sending.kind === 'streaming') {
+    sendEmpty(core, leadership, asker, progress, false)
+  }
+}
+
+/** Whether no other member votes. */
+function isAlone({ configuration, id }: Core): boolean {
+  return configuration.members.every(member => !member.voter || member.id === id)
 }
 
 /** Begins to hand leadership to `to`; proposals wait until it has, or until one election timeout has passed. */

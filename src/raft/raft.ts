@@ -188,11 +188,14 @@ export class Raft {
     return proposeConfiguration(this.#core, role, next)
   }
 
-  /** Starts a linearizable read; `token` comes back in `readyReads` or `lostReads`. Only while serving. */
-  read(token: number): void {
+  /**
+   * Starts a linearizable read; `token` comes back in `readyReads` or `lostReads`. Only while serving. A member for
+   * which it is, and which will wait until the index is applied there, hears at once that it is committed.
+   */
+  read(token: number, asker?: NodeId): void {
     const { role } = this.#core
     assert(role.kind === 'leader', 'only a leader starts reads')
-    startRead(this.#core, role, token)
+    startRead(this.#core, role, token, asker)
   }
 
   /** Whether a member was heard in this term and of late, while this node leads. */

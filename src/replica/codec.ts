@@ -20,6 +20,8 @@ import { failure, type Request, type Response } from '../protocol/request.js'
 import { decodeConfiguration } from '../raft/configuration.js'
 import type { AppendReply, Entry, EntryKind, MemberHealth } from '../raft/types.js'
 import type { ConsensusMessage, ForwardedWrite } from './messages.js'
+import { isWalking } from './read-batch.js'
+import type { ReadRequest } from './reader.js'
 
 const entryKinds: readonly EntryKind[] = ['command', 'configuration', 'no-op']
 const rawMark = Buffer.from(',"raw":[')
@@ -58,8 +60,14 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
       const results = message.results.map(([counter, result]) => [counter, encodeResult(result)])
       return [Buffer.from(JSON.stringify({ ...message, results }))]
     }
-    case 'query':
-      return [Buffer.from(JSON.stringify({ ...message, request: plainRequest(message.request) }))]
+    case 'read-query': {
+      const requests = message.requests?.map(plainRequest)
+      return [Buffer.from(JSON.stringify({ ...message, requests }))]
+    }
+    case 'read-reply': {
+      const responses = message.responses.map(plainResponse)
+      return [Buffer.from(JSON.stringify({ ...message, responses }))]
+    }
     case 'query-reply':
       return [Buffer.from(JSON.stringify({ ...message, response: plainResponse(message.response) }))]
     default:
@@ -228,16 +236,26 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
         clockMs: fields.count('clockMs'),
       }
     case 'query':
-      return { kind, id: fields.count('id'), request: readRequest(fields.nested('request')) }
+      return { kind, id: fields.count('id'), request: readAdministration(fields.nested('request')) }
     case 'query-reply':
+      return { kind, id: fields.count('id'), response: readResponse(fields.get('response')) }
+    case 'read-query':
       return {
         kind,
         id: fields.count('id'),
-        index: fields.get('index') === undefined ? undefined : fields.index('index'),
-        response: readResponse(fields.get('response')),
+        first: fields.count('first'),
+        requests: fields.get('requests') === undefined ? undefined : readReads(fields.list('requests')),
       }
     case 'read-index':
-      return { kind, id: fields.count('id'), index: fields.index('index') }
+      return { kind, id: fields.count('id'), index: fields.index('index'), nowMs: fields.count('nowMs') }
+    case 'read-reply':
+      return {
+        kind,
+        id: fields.count('id'),
+        first: fields.count('first'),
+        index: fields.index('index'),
+        responses: fields.list('responses').map(readResponse),
+      }
     case 'removed':
       return { kind }
     default:
@@ -346,19 +364,10 @@ function readResultRow(row: unknown): readonly [number, Result] {
   return [asCount(row[0]), result]
 }
 
-/** The requests that travel as queries: those that read or administer. */
-function readRequest(fields: Fields): Request {
+/** The requests that travel as queries. */
+function readAdministration(fields: Fields): Request {
   const op = fields.text('op')
   switch (op) {
-    case 'get':
-      return { op, key: fields.text('key'), local: false }
-    case 'keys':
-      return { op, prefix: fields.text('prefix'), after: fields.text('after'), limit: fields.count('limit') }
-    case 'redis-read': {
-      const operations = decodeOperations(fields.get('operations'))
-      if (operations === undefined) throw new Malformed('operations')
-      return { op, operations: operations.filter(operation => isRead(operation)), local: false }
-    }
     case 'add-member':
     case 'move-member': {
       const member = fields.nested('member')
@@ -373,7 +382,31 @@ function readRequest(fields: Fields): Request {
   }
 }
 
-function plainRequest(request: Request): unknown {
+/** A batch has reads, and one that walks over all keys is alone in its own. */
+function readReads(list: readonly unknown[]): readonly ReadRequest[] {
+  const reads = list.map(value => readRead(asFields(value)))
+  if (reads.length === 0 || (reads.length > 1 && reads.some(isWalking))) throw new Malformed('requests')
+  return reads
+}
+
+function readRead(fields: Fields): ReadRequest {
+  const op = fields.text('op')
+  switch (op) {
+    case 'get':
+      return { op, key: fields.text('key'), local: false }
+    case 'keys':
+      return { op, prefix: fields.text('prefix'), after: fields.text('after'), limit: fields.count('limit') }
+    case 'redis-read': {
+      const operations = decodeOperations(fields.get('operations'))
+      if (operations === undefined) throw new Malformed('operations')
+      return { op, operations: operations.filter(operation => isRead(operation)), local: false }
+    }
+    default:
+      throw new Malformed(op)
+  }
+}
+
+function plainRequest(request: ReadRequest): unknown {
   if (request.op !== 'redis-read') return request
   return { op: request.op, operations: request.operations.map(encodeOperation) }
 }

@@ -3,8 +3,8 @@
  * the contract of contract.ts and is pure: no socket, file, timer or chance of its own.
  *
  * A write goes from the outbox of the node that took it to the intake of the leader, through the log, and its
- * result back; a read goes to the leader, waits for its round, and is answered from the table there; `status`
- * and `get --local` are answered on the spot.
+ * result back; a read waits until the leader's round has told from where on the log holds what it must see, and is
+ * answered from the table once that is applied; `status` and `get --local` are answered on the spot.
  *
  * What must always hold:
  * - a request is answered once;
@@ -29,8 +29,9 @@ import { LogTime } from './log-time.js'
 import { MembershipDesk } from './membership.js'
 import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
 import { Outbox } from './outbox.js'
-import { Queries, type ReadyQuestion, responseBytes } from './queries.js'
-import { isReadRequest, Reader, type ReadRequest } from './reader.js'
+import { Queries } from './queries.js'
+import { ReadDesk, type ReadMoment } from './read-desk.js'
+import { Reader, type ReadRequest } from './reader.js'
 import { outgoingSnapshot } from './snapshot.js'
 import { clusterStatus, HealthWatch } from './status.js'
 
@@ -49,8 +50,6 @@ export interface ConsensusOptions extends RaftOptions {
   readonly answerSlice: number
   /** Entries proposed and not applied yet at most, in bytes; beyond, the leader says that it is busy. */
   readonly proposedBytesMax: number
-  /** The largest answer to a read that is sent to another node; beyond, that node reads its own copy. */
-  readonly carriedBytesMax: number
 }
 
 /** What a replica starts with. */
@@ -72,6 +71,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #outbox: Outbox
   readonly #queries: Queries
   readonly #reader: Reader
+  readonly #reads: ReadDesk
   readonly #desk: MembershipDesk
   readonly #health = new HealthWatch()
   #intake: Intake | undefined
@@ -131,8 +131,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       this.#replies.push({ id, response })
     }
     this.#outbox = new Outbox(() => nameSession(self.id, random), answer)
-    this.#queries = new Queries(random, answer)
+    // Answers must not be taken for those to questions of an earlier start, so tokens begin at random.
+    let token = random.uint32() * 2 ** 20
+    const nextToken = (): number => token++
+    this.#queries = new Queries(nextToken, answer)
     this.#reader = new Reader(this.#state, random)
+    this.#reads = new ReadDesk(this.#reader, options.answerSlice, nextToken, answer)
     this.#desk = new MembershipDesk(this.#raft)
     this.#raft.campaignIfAlone()
   }
@@ -169,7 +173,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   /** After `stop`: whether nothing is under way any more and, if others vote, somebody else leads. */
   get isDrained(): boolean {
-    if (this.#outbox.size > 0 || this.#queries.size > 0) return false
+    if (this.#outbox.size > 0 || this.#queries.size > 0 || this.#reads.own.size > 0) return false
     return this.#raft.role.kind !== 'leader' || this.#raft.successor({ withRoom: false }) === undefined
   }
 
@@ -185,7 +189,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#onRequest(input.id, input.request)
         break
       case 'abandoned':
-        this.#queries.abandon(input.id)
+        // Its answer will find nobody, which costs less than to look for what was asked.
         break
       case 'disconnected':
         this.#raft.disconnected(input.node)
@@ -251,6 +255,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#raft.tick(count)
     this.#outbox.expire(this.#tick)
     this.#queries.expire(this.#tick)
+    this.#reads.own.expire(this.#tick)
     this.#handOverFullDisk()
     // The first one may have failed, and this node may have become leader only now.
     if (this.#stopping) this.#handOver()
@@ -274,10 +279,16 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#queries.takeForeign(from, message.id, message.request)
         break
       case 'query-reply':
-        this.#queries.settle(message.id, message.response, message.index)
+        this.#queries.settle(message.id, message.response)
+        break
+      case 'read-query':
+        this.#reads.foreign.take(from, message)
         break
       case 'read-index':
-        this.#queries.await(message.id, message.index)
+        this.#reads.own.confirm(message.id, message.index, message.nowMs, this.#tick)
+        break
+      case 'read-reply':
+        this.#reads.own.hold(message)
         break
       case 'removed':
         // Only a member may say so: one that this node's own last configuration knows.
@@ -311,9 +322,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     switch (request.op) {
       case 'get':
         if (request.local) this.#answerLocally(id, request)
-        else this.#queries.add(id, request, expiresAtTick, expiresAtTick)
+        else this.#reads.own.add(id, request, expiresAtTick)
         break
       case 'keys':
+        this.#reads.own.add(id, request, expiresAtTick)
+        break
       case 'transfer-leader':
         this.#queries.add(id, request, expiresAtTick, expiresAtTick)
         break
@@ -330,8 +343,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         break
       }
       case 'redis-read':
-        if (request.local) this.#queries.addLocal(id, request, this.#applied, expiresAtTick)
-        else this.#queries.add(id, request, expiresAtTick, expiresAtTick)
+        if (request.local) this.#reads.own.addLocal(id, request, this.#applied, expiresAtTick)
+        else this.#reads.own.add(id, request, expiresAtTick)
         break
       case 'add-member':
       case 'move-member':
@@ -429,6 +442,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (this.#raft.role.kind !== 'leader') {
       this.#early = []
       this.#queries.dropForeign()
+      this.#reads.foreign.clear()
     }
 
     this.#moveIfMoved()
@@ -436,6 +450,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     else if (leader !== undefined && leader !== this.#self.id) {
       for (const forward of this.#takeForwards()) this.#outgoing.push({ to: leader, message: forward })
       this.#queries.sendTo(leader, this.#raft.view.term, this.#tick, this.#retryTicks, this.#outgoing)
+      if (this.#reads.own.size > 0) this.#askForReads(leader)
     }
     const leaderAddress = this.#leaderAddress()
     if (leaderAddress !== undefined) this.#queries.noteLeader(leaderAddress)
@@ -455,6 +470,31 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#time = undefined
     this.#desk.clear()
     this.#queries.loseLeadership()
+    this.#reads.own.loseLeadership()
+  }
+
+  #askForReads(leader: NodeId): void {
+    const { term } = this.#raft.view
+    const { electionTicks } = this.#options
+    this.#reads.own.askLeader(
+      {
+        leader,
+        term,
+        tick: this.#tick,
+        retryTicks: this.#retryTicks,
+        distrustTicks: electionTicks,
+        hasCopy: this.#hasCopy,
+        applied: this.#applied,
+      },
+      this.#outgoing,
+    )
+  }
+
+  /** Whether this node's copy is about as new as the leader's, as far as the leader knows. */
+  get #hasCopy(): boolean {
+    const { health, diskFull, installing } = this.#raft.view
+    if (diskFull || installing !== undefined) return false
+    return health.some(({ id, inSync }) => id === this.#self.id && inSync)
   }
 
   #serveAsLeader(intake: Intake): void {
@@ -462,12 +502,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#early = []
     for (const forward of this.#takeForwards()) this.#takeIn(intake, this.#self.id, forward)
     for (const { token, request } of this.#queries.takeWaiting()) {
-      if (isReadRequest(request)) this.#raft.read(token)
-      else this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
+      this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
     }
+    for (const { token } of this.#reads.own.takeWaiting()) this.#raft.read(token)
+    for (const { token, node } of this.#reads.foreign.takeWaiting()) this.#raft.read(token, node)
     this.#removeExpired()
     for (const { token, response } of this.#desk.work(this.#tick)) {
-      this.#queries.finish(token, response, undefined, this.#outgoing)
+      this.#queries.finish(token, response, this.#outgoing)
     }
     for (const [node, sessions] of intake.takeResults()) {
       for (const [session, results] of sessions) {
@@ -537,68 +578,31 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
   #takeOver(output: RaftOutput): void {
     if (output.installed !== undefined) this.#onInstalled(output.installed.index)
-    if (output.lostReads.length > 0) this.#queries.loseLeadership()
-    for (const { token, index } of output.readyReads) this.#queries.await(token, index)
-    this.#answerReads()
+    if (output.lostReads.length > 0) this.#reads.own.loseLeadership()
+    this.#answerReads(output.readyReads)
     for (const event of output.events) this.#tell(event)
     this.#tellLeader()
     this.#events.push(...this.#health.changes(this.#raft.view))
   }
 
-  /** Answers the reads that are ready; a turn that answers much leaves the others to the next one. */
-  #answerReads(): void {
-    const ready = this.#queries.takeReady(this.#applied)
+  #answerReads(confirmed: RaftOutput['readyReads']): void {
     this.#hasReadyReads = false
-    const left: ReadyQuestion[] = []
-    let bytes = 0
-    for (const one of ready) {
-      if (bytes > this.#options.answerSlice) this.#putBack(one)
-      else bytes += this.#answerRead(one, left)
+    if (this.#reads.isIdle) return
+    const time = this.#time
+    const moment: ReadMoment = {
+      applied: this.#applied,
+      nowMs: this.#nowMs,
+      tick: this.#tick,
+      proposeTime: time && (() => this.#proposeTime(time)),
     }
-    // Those that take several steps have theirs after all others.
-    for (const one of left) this.#putBack(one)
-  }
-
-  #putBack({ question, index, isTimed }: ReadyQuestion): void {
-    this.#queries.await(question.token, index, isTimed)
-    this.#hasReadyReads = true
-  }
-
-  /** Answers a read, or puts it among those that are `left`; returns about how many bytes it took. */
-  #answerRead(ready: ReadyQuestion, left: ReadyQuestion[]): number {
-    const { question, isTimed } = ready
-    const { request } = question
-    assert(isReadRequest(request), 'only reads become ready')
-    const time = isTimed ? undefined : this.#time
-    // That a key has expired is said only once the log says so: the clock of the next leader may be slow.
-    const isDue = time !== undefined && this.#reader.isDue(request, this.#nowMs)
-    const timeIndex = isDue ? this.#proposeTime(time) : undefined
-    if (timeIndex !== undefined) {
-      this.#putBack({ question, index: timeIndex, isTimed: true })
-      return 0
-    }
-    const step = this.#reader.read(request, question.walk, this.#nowMs)
-    if ('walk' in step) {
-      question.walk = step.walk
-      left.push(ready)
-      return walkStepBytes
-    }
-    const carriedBytesMax = (node: NodeId): number => this.#carriedBytesMax(node)
-    this.#queries.finishRead(ready, step.response, this.#applied, carriedBytesMax, this.#outgoing)
-    return responseBytes(step.response)
-  }
-
-  /** The largest answer that is sent to a node. One that lags, or whose disk is full, has no use for its copy. */
-  #carriedBytesMax(node: NodeId): number {
-    const health = this.#raft.view.health.find(member => member.id === node)
-    const hasCopy = health?.inSync === true && !health.diskFull
-    return hasCopy ? this.#options.carriedBytesMax : Number.POSITIVE_INFINITY
+    for (const { token, index } of confirmed) this.#reads.confirm(token, index, moment, this.#outgoing)
+    this.#hasReadyReads = this.#reads.answer(moment, this.#outgoing)
   }
 
   #answerLocally(id: RequestId, request: ReadRequest): void {
-    const step = this.#reader.read(request, undefined, this.#nowMs)
-    assert('response' in step, 'a read of one key takes one step')
-    this.#replies.push({ id, response: step.response })
+    const answer = this.#reader.read(request, undefined, this.#nowMs, undefined)
+    assert(answer !== 'due' && !('walk' in answer), 'a read of one key takes one step')
+    this.#replies.push({ id, response: answer })
   }
 
   #onInstalled(index: LogIndex): void {
@@ -712,6 +716,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#removed = true
     this.#outbox.refuseAll(failure('NODE_REMOVED'))
     this.#queries.refuseAll(failure('NODE_REMOVED'))
+    this.#reads.own.refuseAll(failure('NODE_REMOVED'))
+    this.#reads.foreign.clear()
     this.#events.push({ kind: 'removed' })
   }
 
@@ -753,8 +759,6 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
 /** While a snapshot is sent, that many times as much of the log is kept as otherwise. */
 const snapshotKeepFactor = 4
-/** What a step of a walk counts among the answers of a turn. */
-const walkStepBytes = 256 * 1024
 /** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */
 const earlyForwardsMax = 1000
 /** A membership change may wait for that many request timeouts: a copy of all the data takes its time. */

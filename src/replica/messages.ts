@@ -6,6 +6,7 @@ import type { LogIndex, Term } from '../base/ids.js'
 import type { Result } from '../kv/sessions.js'
 import type { Request, Response } from '../protocol/request.js'
 import type { RaftMessage } from '../raft/types.js'
+import type { ReadRequest } from './reader.js'
 
 /**
  * Everything that travels between two consensus replicas. Whoever asks repeats the question or gives it up in
@@ -18,7 +19,9 @@ export type ConsensusMessage =
   | ForwardRefused
   | Query
   | QueryReply
+  | ReadQuery
   | ReadIndex
+  | ReadReply
   | Removed
 
 /** Writes on their way to the leader, in the order in which they are to take effect. */
@@ -68,32 +71,53 @@ export interface ForwardRefused {
   readonly clockMs: number
 }
 
-/** A read, or an administrative request, for the leader. */
+/** An administrative request, for the leader. */
 export interface Query {
   readonly kind: 'query'
   readonly id: number
   readonly request: Request
 }
 
-/**
- * The answer to the query of that `id`, which is the asker's own count; a refusal is an answer, too. What was read
- * comes with the `index` that was applied then: answers may overtake each other, and so their order is known.
- */
+/** The answer to the query of that `id`, which is the asker's own count; a refusal is an answer, too. */
 export interface QueryReply {
   readonly kind: 'query-reply'
   readonly id: number
-  readonly index: LogIndex | undefined
   readonly response: Response
 }
 
 /**
- * The answer to a read is large, and whoever asked holds it, too: it reads by itself once it has applied `index`,
- * and reads no less than the leader would have. So what many slow clients ask for does not fill the channel.
+ * Reads, for the leader: the batch that its asker calls `id`. Without the reads themselves, only from where on the log
+ * holds all that they must see is asked for: the asker answers them. With them, the leader is to answer; the first of
+ * them is the batch's read number `first`.
+ */
+export interface ReadQuery {
+  readonly kind: 'read-query'
+  readonly id: number
+  readonly first: number
+  readonly requests: readonly ReadRequest[] | undefined
+}
+
+/**
+ * Whoever asked answers the batch by itself once it has applied `index`, and reads no less than the leader would have.
+ * The leader's time was `nowMs`: a key that would have expired by then is left to the leader.
  */
 export interface ReadIndex {
   readonly kind: 'read-index'
   readonly id: number
   readonly index: LogIndex
+  readonly nowMs: number
+}
+
+/**
+ * Answers to reads of a batch, from its read number `first` on. They come with the `index` that was applied where they
+ * were read: they may overtake others, and so their order is known.
+ */
+export interface ReadReply {
+  readonly kind: 'read-reply'
+  readonly id: number
+  readonly first: number
+  readonly index: LogIndex
+  readonly responses: readonly Response[]
 }
 
 /** Tells its receiver that it is not a member any more. */

@@ -1,15 +1,18 @@
 /**
  * How reads are answered from the state machine: which requests read, whether the passing of time would change an
- * answer, and the answer itself, which may take several steps.
+ * answer, and the answer itself, which may take several steps. A key is looked up once for all of that.
  */
-import { unreachable } from '../base/assert.js'
+import { assert, unreachable } from '../base/assert.js'
 import type { ReadOperation } from '../base/operation.js'
 import type { Random } from '../base/random.js'
+import type { Readable } from '../kv/operations.js'
 import { ScanCursors } from '../kv/scan-cursors.js'
 import type { StateMachine } from '../kv/state-machine.js'
+import type { TableRecord } from '../kv/table.js'
 import { beginWalk, isWalk, type Walk, type WalkGround } from '../kv/walk.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
 import { toResponse } from './outbox.js'
+import { isWalking } from './read-batch.js'
 
 /** A request that is answered from the data and changes nothing. */
 export type ReadRequest = Extract<Request, { readonly op: 'get' | 'keys' | 'redis-read' }>
@@ -20,14 +23,16 @@ export function isReadRequest(request: Request): request is ReadRequest {
 }
 
 /** What one step of answering came to: the answer, or what to go on with in a later turn. */
-export type ReadStep = { readonly response: Response } | { readonly walk: Walk }
+export type ReadStep = Response | { readonly walk: Walk }
 
 export class Reader {
   readonly #state: StateMachine
   readonly #ground: WalkGround
+  readonly #readable: TimedState
 
   constructor(state: StateMachine, random: Random) {
     this.#state = state
+    this.#readable = new TimedState(state)
     this.#ground = {
       walk: (after, visitsMax) => state.walk(after, visitsMax),
       cursors: new ScanCursors(),
@@ -35,49 +40,85 @@ export class Reader {
     }
   }
 
-  /** Answers, as far as one step goes; `walk` is what the last step of the same request left. */
-  read(request: ReadRequest, walk: Walk | undefined, nowMs: number): ReadStep {
+  /**
+   * Answers, as far as one step goes; `walk` is what the last step of the same request left, and `nowMs` the time that
+   * is told. Where the answer would be another one if log time were `dueMs` already, it is `due` instead.
+   */
+  read(
+    request: ReadRequest,
+    walk: Walk | undefined,
+    nowMs: number,
+    dueMs: number | undefined,
+  ): ReadStep | 'due' {
+    const readable = this.#readable
+    readable.begin(nowMs, dueMs)
     switch (request.op) {
       case 'get': {
-        const record = this.#state.get(request.key)
-        if (record === undefined) return { response: failure('KEY_NOT_FOUND') }
-        return { response: { kind: 'value', value: record.value, version: record.version } }
+        const record = readable.get(request.key)
+        if (readable.isDue) return 'due'
+        if (record === undefined) return notFound
+        return { kind: 'value', value: record.value, version: record.version }
       }
       case 'keys': {
+        if (readable.isAnyDue()) return 'due'
         const keys = this.#state.keys(request.prefix, request.after, request.limit + 1)
-        return {
-          response: {
-            kind: 'keys',
-            keys: keys.slice(0, request.limit),
-            more: keys.length > request.limit,
-          },
-        }
+        return { kind: 'keys', keys: keys.slice(0, request.limit), more: keys.length > request.limit }
       }
       case 'redis-read': {
-        const under = walk ?? this.#begin(request.operations)
-        if (under !== undefined) return takeStep(under)
+        if (walk !== undefined) return takeStep(walk)
+        if (isWalking(request)) return readable.isAnyDue() ? 'due' : takeStep(this.#begin(request.operations))
+        const result = this.#state.read(request.operations, readable)
         // What reads only puts no copies anywhere.
-        return { response: toResponse(this.#state.read(request.operations, nowMs), 0) }
+        return readable.isDue ? 'due' : toResponse(result, 0)
       }
       default:
         return unreachable(request)
     }
   }
 
-  /** Whether the answer would be another one if log time were `nowMs` already. */
-  isDue(request: ReadRequest, nowMs: number): boolean {
-    if (nowMs <= this.#state.clockMs) return false
-    const keys = keysOf(request)
-    if (keys === 'all') return this.#state.hasExpired(nowMs)
-    return keys.some(key => this.#state.isDue(key, nowMs))
+  /** Something that walks has a request of its own. */
+  #begin([only]: readonly ReadOperation[]): Walk {
+    assert(only !== undefined && isWalk(only), 'a request that walks')
+    return beginWalk(only, this.#ground)
+  }
+}
+
+const notFound = failure('KEY_NOT_FOUND')
+
+/**
+ * What operations read, at a moment whose time is told as `nowMs`. It notes whether anything that they see would be
+ * gone if log time were as late as another time.
+ */
+class TimedState implements Readable {
+  readonly #state: StateMachine
+  nowMs = 0
+  isDue = false
+  #dueMs = 0
+
+  constructor(state: StateMachine) {
+    this.#state = state
   }
 
-  /** Something that walks has a request of its own. */
-  #begin(operations: readonly ReadOperation[]): Walk | undefined {
-    const [only, more] = operations
-    return more === undefined && only !== undefined && isWalk(only)
-      ? beginWalk(only, this.#ground)
-      : undefined
+  begin(nowMs: number, dueMs: number | undefined): void {
+    this.nowMs = nowMs
+    this.isDue = false
+    this.#dueMs = dueMs ?? 0
+  }
+
+  get(key: string): TableRecord | undefined {
+    const record = this.#state.get(key)
+    if (record?.expiresAt !== undefined && record.expiresAt <= this.#dueMs) this.isDue = true
+    return record
+  }
+
+  count(): number {
+    if (this.isAnyDue()) this.isDue = true
+    return this.#state.count()
+  }
+
+  /** Whether it holds for any key at all. */
+  isAnyDue(): boolean {
+    return this.#dueMs > this.#state.clockMs && this.#state.hasExpired(this.#dueMs)
   }
 }
 
@@ -87,22 +128,10 @@ function takeStep(walk: Walk): ReadStep {
     case 'more':
       return { walk }
     case 'done':
-      return { response: { kind: 'redis', replies: [walked.reply] } }
+      return { kind: 'redis', replies: [walked.reply] }
     case 'too-large':
-      return { response: failure('TOO_LARGE', { limit: walked.limit }) }
+      return failure('TOO_LARGE', { limit: walked.limit })
     default:
       return unreachable(walked)
   }
-}
-
-function keysOf(request: ReadRequest): readonly string[] | 'all' {
-  if (request.op === 'get') return [request.key]
-  if (request.op === 'keys') return 'all'
-  const keys: string[] = []
-  for (const operation of request.operations) {
-    if ('key' in operation) keys.push(operation.key)
-    else if ('keys' in operation) keys.push(...operation.keys)
-    else if (operation.op !== 'time') return 'all'
-  }
-  return keys
 }

@@ -346,7 +346,6 @@ function nodeOptions(inlineFlushes: boolean): NodeOptions {
       applySlice: 1000,
       answerSlice: 1_000_000,
       proposedBytesMax: 100_000,
-      carriedBytesMax: 100_000,
     },
     segmentBytes: 4096,
     flushMs: [0.1, 0.1],

@@ -51,8 +51,9 @@ export class PureMachine {
     if (isReadRequest(request)) {
       let walk: Walk | undefined
       for (;;) {
-        const step = this.#reader.read(request, walk, this.#nowMs)
-        if ('response' in step) return step.response
+        const step = this.#reader.read(request, walk, this.#nowMs, undefined)
+        if (step === 'due') throw new Error('nothing was asked about a later time')
+        if (!('walk' in step)) return step
         walk = step.walk
       }
     }

@@ -11,6 +11,7 @@ import type { Request, Response } from '../../src/protocol/request.js'
 import { encodeConfiguration, firstConfiguration } from '../../src/raft/configuration.js'
 import type { AppendReply, Entry, MemberHealth } from '../../src/raft/types.js'
 import type { ConsensusMessage, ForwardedWrite } from '../../src/replica/messages.js'
+import type { ReadRequest } from '../../src/replica/reader.js'
 
 const texts = fc.string({ unit: 'grapheme' })
 const bytes = fc.oneof(
@@ -130,7 +131,7 @@ const redisReads: fc.Arbitrary<ReadOperation> = fc.oneof(
   fc.record({ op: fc.constant('getrange' as const), key: texts, start: fc.integer(), end: fc.integer() }),
 )
 
-const requests: fc.Arbitrary<Request> = fc.oneof(
+const reads: fc.Arbitrary<ReadRequest> = fc.oneof(
   fc.record({ op: fc.constant('get' as const), key: texts, local: fc.constant(false) }),
   fc.record({ op: fc.constant('keys' as const), prefix: texts, after: texts, limit: counts }),
   fc.record({
@@ -138,6 +139,9 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     operations: fc.array(fc.oneof(fc.constant<ReadOperation>({ op: 'dbsize' }), redisReads)),
     local: fc.constant(false),
   }),
+)
+
+const administration: fc.Arbitrary<Request> = fc.oneof(
   fc.record({ op: fc.constantFrom('add-member', 'move-member'), member: members }),
   fc.record({ op: fc.constantFrom('remove-member', 'transfer-leader'), address: addresses }),
 )
@@ -214,12 +218,21 @@ export const messages: fc.Arbitrary<ConsensusMessage> = fc.oneof(
     reason: fc.constantFrom('gap', 'busy', 'disk-full', 'expired'),
     clockMs: counts,
   }),
-  fc.record({ kind: fc.constant('query' as const), id: counts, request: requests }),
+  fc.record({ kind: fc.constant('query' as const), id: counts, request: administration }),
+  fc.record({ kind: fc.constant('query-reply' as const), id: counts, response: responses }),
   fc.record({
-    kind: fc.constant('query-reply' as const),
+    kind: fc.constant('read-query' as const),
     id: counts,
-    index: fc.option(indexes, { nil: undefined }),
-    response: responses,
+    first: counts,
+    requests: fc.option(fc.array(reads, { minLength: 1 }), { nil: undefined }),
+  }),
+  fc.record({ kind: fc.constant('read-index' as const), id: counts, index: indexes, nowMs: counts }),
+  fc.record({
+    kind: fc.constant('read-reply' as const),
+    id: counts,
+    first: counts,
+    index: indexes,
+    responses: fc.array(responses),
   }),
   fc.record({ kind: fc.constant('removed' as const) }),
 )

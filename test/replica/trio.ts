@@ -26,7 +26,6 @@ const options: ConsensusOptions = {
   applySlice: 1000,
   answerSlice: 1024 * 1024,
   proposedBytesMax: 1024 * 1024,
-  carriedBytesMax: 16 * 1024,
 }
 
 /** One of the three. */

@@ -167,7 +167,6 @@ function drawReplica(random: Random, electionMs: number): ConsensusOptions {
     applySlice: random.pick([1, 5, 1000]),
     answerSlice: random.pick([0, 1000]),
     proposedBytesMax: random.pick([2000, 100_000]),
-    carriedBytesMax: random.pick([0, 100_000]),
   }
 }
 
