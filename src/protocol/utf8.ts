@@ -5,14 +5,10 @@
 export function isUtf8(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
   let position = start
   while (position < end) {
-    // Most text is ASCII: eight bytes at a time are looked at in a third of the time that they take one by one.
-    if (position + 8 <= end && isAsciiAt(bytes, position)) {
-      position += 8
-      continue
-    }
     const first = bytes[position] ?? 0
     if (first < 0x80) {
-      position++
+      // Most text is ASCII, which is passed in a third of the time by eight bytes at once.
+      position += position + 8 <= end && isAsciiAt(bytes, position) ? 8 : 1
       continue
     }
     const length = sequenceLength(first)
