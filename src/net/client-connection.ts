@@ -12,7 +12,7 @@ import type { ByteWriter } from '../protocol/byte-writer.js'
 import { parseJson } from '../protocol/json.js'
 import { LongLine } from '../protocol/lines.js'
 import { type Message, MessageReader } from '../protocol/messages.js'
-import { Ordering, type Ticket } from '../protocol/ordering.js'
+import { Ordering } from '../protocol/ordering.js'
 import { failure } from '../protocol/request.js'
 import type { ClientFacts, RespHost } from '../protocol/resp/conversation.js'
 import { BrokenProtocol, type ParsedRequest, RespRequest } from '../protocol/resp/parser.js'
@@ -20,8 +20,15 @@ import { RespSession, type RespStep } from '../protocol/resp/session.js'
 import { isHttp } from '../protocol/text.js'
 import type { TextDialect } from '../protocol/text-dialect.js'
 import type { Backend } from './client-backend.js'
-import { carryOut } from './client-carry-out.js'
-import { type Answer, answerBytes, type Exchange, type LineForm, writeReply } from './client-exchange.js'
+import { answerOf, carryOut } from './client-carry-out.js'
+import {
+  type Answer,
+  answerBytes,
+  Exchange,
+  type ExchangeOwner,
+  type LineForm,
+  writeReply,
+} from './client-exchange.js'
 import {
   lingerMs,
   lingerWhileStoppingMs,
@@ -45,8 +52,8 @@ export interface ConnectionHost {
   readonly writer: ByteWriter
   /** What commands of the Redis protocol ask of their node. */
   readonly resp: RespHost
-  /** Counts what is taken. */
-  noteRequest(): void
+  /** Counts what was taken. */
+  noteRequests(count: number): void
   /** Asks for one call of {@link ClientConnection.turn} after the input that already waits has been read. */
   schedule(connection: ClientConnection): void
   /** The connection is gone. */
@@ -57,12 +64,11 @@ const text: LineForm = { dialect: 'text' }
 const openingBrace = 0x7b
 
 /** See the head of this file. Made for a socket that is connected; it tells its host when it is gone. */
-export class ClientConnection {
+export class ClientConnection implements ExchangeOwner {
   readonly #socket: Socket
   readonly #host: ConnectionHost
   readonly #id: number
   readonly #ordering = new Ordering<Exchange>()
-  readonly #running = new Set<Exchange>()
   readonly #connectedAtMs = Date.now()
   #spokeAtMs = this.#connectedAtMs
   #messages: MessageReader
@@ -149,7 +155,8 @@ export class ClientConnection {
 
   #onData(chunk: Buffer): void {
     if (this.#input === 'finished') return
-    this.#spokeAtMs = Date.now()
+    // Asked for of those only who speak the Redis protocol.
+    if (this.#session !== undefined) this.#spokeAtMs = Date.now()
     this.#messages.push(chunk)
     this.#read()
     this.#settle()
@@ -165,19 +172,22 @@ export class ClientConnection {
     clearTimeout(this.#lingering)
     this.#input = 'finished'
     this.#stopWatching()
-    for (const exchange of this.#running) exchange.abandon?.()
-    this.#running.clear()
+    const { backend } = this.#host
+    for (const { submission } of this.#ordering.underWay()) if (submission !== 0) backend.abandon(submission)
     this.#host.forget(this)
   }
 
   /** Reads as many messages as one turn and the bounds allow, and starts what may start. */
   #read(): void {
     let bytes = 0
-    for (let count = 0; count < messagesPerTurn && bytes < messageBytesPerTurn && this.#mayRead(); count++) {
+    let count = 0
+    while (count < messagesPerTurn && bytes < messageBytesPerTurn && this.#mayRead()) {
       const message = this.#messages.next() ?? this.#lastLine()
       if (message === undefined) break
       bytes += this.#take(message)
+      count++
     }
+    this.#host.noteRequests(count)
     this.#start()
   }
 
@@ -200,7 +210,6 @@ export class ClientConnection {
 
   /** Takes one message, in whatever dialect its first byte says; gives about how many bytes it had. */
   #take(message: Message): number {
-    this.#host.noteRequest()
     if (message instanceof RespRequest) {
       this.#takeRequest(message)
       return message.bytes
@@ -215,7 +224,10 @@ export class ClientConnection {
 
   #takeRequest(request: ParsedRequest): void {
     this.#hasSpoken = true
-    this.#session ??= new RespSession(this.#id, this.#host.resp)
+    if (this.#session === undefined) {
+      this.#session = new RespSession(this.#id, this.#host.resp)
+      this.#spokeAtMs = Date.now()
+    }
     if (request instanceof BrokenProtocol) this.#pushStep(this.#session.takeBroken(request.text), 0)
     else if (!(request instanceof RespRequest)) this.#pushStep(this.#session.takeLarge(), 0)
     else if (request.words.length > 0) this.#pushStep(this.#session.take(request.words), request.bytes)
@@ -250,14 +262,10 @@ export class ClientConnection {
     if (isLast) this.#finishInput()
     const isAsking = outcome.kind === 'ask'
     if (!isAsking && form.isSilent) return
-    const answer: Answer | undefined = isAsking ? undefined : { kind: 'resp', reply: outcome }
-    const exchange: Exchange = { form, request: step, bytes, answer, abandon: undefined }
+    const exchange = new Exchange(this, isAsking ? outcome.order : 'session', form, step, bytes)
     this.#requestBytes += bytes
-    const ticket = this.#ordering.push(exchange, isAsking ? outcome.order : 'session')
-    if (answer === undefined) return
-    this.#answerBytes += answerBytes(answer)
-    this.#ordering.answered(ticket)
-    this.#host.schedule(this)
+    this.#ordering.push(exchange)
+    if (!isAsking) this.#noteAnswer(exchange, { kind: 'resp', reply: outcome })
   }
 
   #push(form: LineForm, request: Exclude<Exchange['request'], RespStep>, bytes: number): void {
@@ -265,37 +273,37 @@ export class ClientConnection {
     if (quits) this.#finishInput()
     // In text, the closing of the connection is the whole answer.
     if (quits && form.dialect === 'text') return
-    const exchange: Exchange = { form, request, bytes, answer: undefined, abandon: undefined }
     const isSession = request.kind === 'session' || request.kind === 'error'
     const kind = isSession ? 'session' : request.kind === 'control' ? 'admin' : request.kind
+    const exchange = new Exchange(this, kind, form, request, bytes)
     this.#requestBytes += bytes
-    const ticket = this.#ordering.push(exchange, kind, form.dialect === 'json' ? 'overtaking' : 'in-order')
+    this.#ordering.push(exchange)
     if (!isSession) return
-    this.#ordering.answered(ticket)
+    this.#ordering.answered(exchange)
     this.#host.schedule(this)
   }
 
   /** Hands to the backend what the ordering lets start. */
   #start(): void {
-    for (let ticket = this.#ordering.start(); ticket !== undefined; ticket = this.#ordering.start()) {
-      const started = ticket
-      const exchange = started.item
-      const abandon = carryOut(exchange.request, this.#host.backend, answer =>
-        this.#onAnswer(started, answer),
-      )
-      if (exchange.answer !== undefined) continue
-      exchange.abandon = abandon
-      this.#running.add(exchange)
+    const { backend } = this.#host
+    for (;;) {
+      const exchange = this.#ordering.start()
+      if (exchange === undefined) return
+      const answer = carryOut(exchange, backend)
+      if (answer !== undefined) this.#noteAnswer(exchange, answer)
     }
   }
 
-  #onAnswer(ticket: Ticket<Exchange>, answer: Answer): void {
-    const exchange = ticket.item
-    this.#running.delete(exchange)
+  onAnswer(exchange: Exchange, told: Answer): void {
     if (this.#socket.destroyed) return
+    const answer = answerOf(exchange, told, this.#host.backend)
+    if (answer !== undefined) this.#noteAnswer(exchange, answer)
+  }
+
+  #noteAnswer(exchange: Exchange, answer: Answer): void {
     exchange.answer = answer
     this.#answerBytes += answerBytes(answer)
-    this.#ordering.answered(ticket)
+    this.#ordering.answered(exchange)
     this.#host.schedule(this)
   }
 
@@ -305,7 +313,7 @@ export class ClientConnection {
     const unsent = this.#socket.writableLength
     let left = 0
     while (unsent + out.length < unsentBytesMax) {
-      const exchange = this.#ordering.leave()?.item
+      const exchange = this.#ordering.leave()
       if (exchange === undefined) break
       this.#requestBytes -= exchange.bytes
       if (exchange.answer !== undefined) this.#answerBytes -= answerBytes(exchange.answer)

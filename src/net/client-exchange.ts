@@ -4,7 +4,9 @@ import type { Command } from '../protocol/command.js'
 import type { Engine } from '../protocol/commands.js'
 import type { ControlMessage, JsonId } from '../protocol/json.js'
 import { jsonControlReply, jsonDone, jsonFailure, jsonHelp, jsonReply } from '../protocol/json-reply.js'
-import type { Failure, Response } from '../protocol/request.js'
+import { type RequestKind, Ticket } from '../protocol/ordering.js'
+import type { Failure, Receiver, Response } from '../protocol/request.js'
+import type { Question } from '../protocol/resp/conversation.js'
 import type { RespReply } from '../protocol/resp/reply.js'
 import type { RespForm, RespStep } from '../protocol/resp/session.js'
 import { replyBytes, writeReply as writeRespReply } from '../protocol/resp/writer.js'
@@ -31,20 +33,48 @@ export interface RespAnswer {
 /** What answers a request. */
 export type Answer = Response | ControlReply | RespAnswer
 
+/** Whoever carries out the requests of a connection. */
+export interface ExchangeOwner {
+  /** Called with each answer of the backend to what was asked for a request. */
+  onAnswer(exchange: Exchange, answer: Answer): void
+}
+
 /**
  * One message of a client and what becomes of it, from the moment it was read until its reply is written. Replies
- * follow the order of the messages; only in JSON one may overtake another, and names its request by `id`.
+ * follow the order of the messages; only in JSON one may overtake another, and names its request by `id`. It is its
+ * own ticket in the ordering and itself takes the backend's answer, so that a request costs one object here.
  */
-export interface Exchange {
+export class Exchange extends Ticket implements Receiver {
   readonly form: Form
   /** A failure where the line was no request, or one that is refused before anybody else sees it. */
   readonly request: Command | ControlMessage | RespStep | Failure
   /** Length of its line, or of its words. */
   readonly bytes: number
   /** Undefined until it is there, and always for lines that the connection answers by itself. */
-  answer: Answer | undefined
-  /** Says that the answer is no longer wanted; set while the request is under way. */
-  abandon: (() => void) | undefined
+  answer: Answer | undefined = undefined
+  /** What the backend has it under, as long as it is under way there; else 0. */
+  submission = 0
+  /** What is being asked for a request of the Redis protocol. */
+  question: Question | undefined = undefined
+  readonly #owner: ExchangeOwner
+
+  constructor(
+    owner: ExchangeOwner,
+    kind: RequestKind,
+    form: Form,
+    request: Exchange['request'],
+    bytes: number,
+  ) {
+    super(kind, form.dialect === 'json' ? 'overtaking' : 'in-order')
+    this.#owner = owner
+    this.form = form
+    this.request = request
+    this.bytes = bytes
+  }
+
+  answered(answer: Answer): void {
+    this.#owner.onAnswer(this, answer)
+  }
 }
 
 /** Writes the reply to a request that has been answered. */

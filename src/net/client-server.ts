@@ -175,8 +175,8 @@ class ClientPort implements ClientServer, ConnectionHost {
     if (this.#connections.size === 0) this.#onEmpty()
   }
 
-  noteRequest(): void {
-    this.#requestsTaken++
+  noteRequests(count: number): void {
+    this.#requestsTaken += count
   }
 
   #respClients(): ClientFacts[] {

@@ -6,7 +6,13 @@
  */
 import type { Clock } from '../base/clock.js'
 import { type NodeId, type RequestId, requestId } from '../base/ids.js'
-import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
+import {
+  type ClusterEvent,
+  failure,
+  type Receiver,
+  type Request,
+  type Response,
+} from '../protocol/request.js'
 import type { Effects, Input, Replica } from '../replica/contract.js'
 
 /** Where a save may wait for the disk; see the journal. */
@@ -40,7 +46,7 @@ export interface DriverPorts<Message, Saved> {
 export class Driver<Message, Saved> {
   readonly #replica: Replica<Message, Saved>
   readonly #ports: DriverPorts<Message, Saved>
-  readonly #waiters = new Map<RequestId, (response: Response) => void>()
+  readonly #waiters = new Map<RequestId, Receiver>()
   #inputs: Input<Message>[] = []
   #nextRequest = 1
   #isScheduled = false
@@ -62,17 +68,17 @@ export class Driver<Message, Saved> {
     this.#startTimer()
   }
 
-  /**
-   * Asks the replica; `done` is called once with the answer, unless the returned function says that nobody
-   * waits for it any more.
-   */
-  request(request: Request, done: (response: Response) => void): () => void {
+  /** Asks the replica; `receiver` is told the answer, in a later turn, unless it is abandoned before. */
+  request(request: Request, receiver: Receiver): RequestId {
     const id = requestId(this.#nextRequest++)
-    this.#waiters.set(id, done)
+    this.#waiters.set(id, receiver)
     this.input({ kind: 'request', id, request })
-    return () => {
-      if (this.#waiters.delete(id)) this.input({ kind: 'abandoned', id })
-    }
+    return id
+  }
+
+  /** Nobody waits for the answer to this request any more. */
+  abandon(id: RequestId): void {
+    if (this.#waiters.delete(id)) this.input({ kind: 'abandoned', id })
   }
 
   /** Takes an input; it is stepped in the next turn, in the order of arrival. */
@@ -172,10 +178,10 @@ export class Driver<Message, Saved> {
   }
 
   #answer(id: RequestId, response: Response): void {
-    const waiter = this.#waiters.get(id)
-    if (waiter === undefined) return
+    const receiver = this.#waiters.get(id)
+    if (receiver === undefined) return
     this.#waiters.delete(id)
-    waiter(response)
+    receiver.answered(response)
   }
 
   #fail(error: Error): void {

@@ -3,7 +3,7 @@
  * that is taken down and built anew when it moves from one cluster to another.
  */
 import type { Clock } from '../base/clock.js'
-import type { ClusterId, Member, NodeId } from '../base/ids.js'
+import type { ClusterId, Member, NodeId, RequestId } from '../base/ids.js'
 import {
   type Peer,
   type PeerHello,
@@ -12,7 +12,13 @@ import {
   type Transport,
   type TransportEvents,
 } from '../net/transport.js'
-import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
+import {
+  type ClusterEvent,
+  failure,
+  type Receiver,
+  type Request,
+  type Response,
+} from '../protocol/request.js'
 import { Driver } from './driver.js'
 import type { EngineParts, Membership, Resident, RunningEngine } from './engine.js'
 
@@ -41,8 +47,10 @@ export interface HostEvents {
 
 /** A host as its node knows it, whatever engine it runs. */
 export interface Host extends Resident {
-  /** Asks the replica; the returned function says that the answer is no longer wanted. */
-  request(request: Request, done: (response: Response) => void): () => void
+  /** Asks the replica; `receiver` is told the answer, in a later turn, unless it is abandoned before. */
+  request(request: Request, receiver: Receiver): RequestId
+  /** Says that the answer is no longer wanted. */
+  abandon(id: RequestId): void
   /** Ends the loop at once: nothing is acknowledged from here on. What waits is answered with `response`. */
   seal(response: Response): void
   /** Refuses new requests, finishes those under way and hands leadership over; at the latest at the deadline. */
@@ -114,8 +122,12 @@ class EngineHost<Message, Saved> implements Host {
     return this.#engine.resident.isDrained
   }
 
-  request(request: Request, done: (response: Response) => void): () => void {
-    return this.#driver.request(request, done)
+  request(request: Request, receiver: Receiver): RequestId {
+    return this.#driver.request(request, receiver)
+  }
+
+  abandon(id: RequestId): void {
+    this.#driver.abandon(id)
   }
 
   seal(response: Response): void {

@@ -3,7 +3,7 @@
  * the parts together and takes a node from one standing to the next (see identity.ts).
  */
 import type { Clock } from '../base/clock.js'
-import type { ClusterId, Member, NodeId } from '../base/ids.js'
+import { type ClusterId, type Member, type NodeId, requestId } from '../base/ids.js'
 import type { AdminRequest, Backend } from '../net/client-backend.js'
 import { type ClientServer, listenForClients } from '../net/client-server.js'
 import { type PeerHello, peerProtocolVersion } from '../net/transport.js'
@@ -15,6 +15,7 @@ import {
   type ClusterStatus,
   type Failure,
   failure,
+  type Receiver,
   type Request,
   type Response,
 } from '../protocol/request.js'
@@ -120,41 +121,48 @@ export class QuorateNode implements Backend {
     this.#world.log.info({}, 'stopped')
   }
 
-  submit(asked: Request, answer: (response: Response) => void): () => void {
+  submit(asked: Request, asker: Receiver): number {
     const request = this.#preset.check(asked)
     if ('kind' in request) {
-      answer(request)
-      return nothing
+      asker.answered(request)
+      return 0
     }
-    const done = request.op === 'status' ? this.#decorated(answer) : answer
+    const receiver = request.op === 'status' ? this.#decorated(asker) : asker
     const refusal = this.#refusal()
-    if (this.#host !== undefined && refusal === undefined) return this.#host.request(request, done)
+    if (this.#host !== undefined && refusal === undefined) return this.#host.request(request, receiver)
     // Whoever waits to belong to a cluster can at least say so.
     const isWaiting = request.op === 'status' && (refusal === undefined || refusal === notYet)
-    done(isWaiting ? { kind: 'status', status: statusAlone(this.#config) } : (refusal ?? notYet))
-    return nothing
+    receiver.answered(isWaiting ? { kind: 'status', status: statusAlone(this.#config) } : (refusal ?? notYet))
+    return 0
+  }
+
+  /** What is under way was asked of the host of today: one that is taken down answers everything first. */
+  abandon(submission: number): void {
+    this.#host?.abandon(requestId(submission))
   }
 
   /** Passes the state of the cluster on as the preset shows it. */
-  #decorated(done: (response: Response) => void): (response: Response) => void {
-    return response =>
-      done(
-        response.kind === 'status'
-          ? { kind: 'status', status: this.#preset.decorate(response.status) }
-          : response,
-      )
+  #decorated(receiver: Receiver): Receiver {
+    return {
+      answered: response =>
+        receiver.answered(
+          response.kind === 'status'
+            ? { kind: 'status', status: this.#preset.decorate(response.status) }
+            : response,
+        ),
+    }
   }
 
-  administer(request: AdminRequest, done: (response: Response) => void): () => void {
+  administer(request: AdminRequest, receiver: Receiver): void {
     const { op, address } = request
+    const done = (response: Response): void => receiver.answered(response)
     const refusal = this.#refusal() ?? (this.#host === undefined ? notYet : undefined)
     if (refusal !== undefined) done(refusal)
     else if (op === 'add-node') void this.#addNode(address).then(done, error => this.#fail(error))
-    else if (op === 'remove-node') this.submit({ op: 'remove-member', address }, done)
-    else if (op === 'leave') this.submit({ op: 'leave' }, done)
+    else if (op === 'remove-node') this.submit({ op: 'remove-member', address }, receiver)
+    else if (op === 'leave') this.submit({ op: 'leave' }, receiver)
     else if (op === 'join') void this.#joinRing(address).then(done, error => this.#fail(error))
-    else this.submit({ op: 'transfer-leader', address }, done)
-    return nothing
+    else this.submit({ op: 'transfer-leader', address }, receiver)
   }
 
   watch(listener: (event: ClusterEvent) => void): () => void {
@@ -452,7 +460,7 @@ export class QuorateNode implements Backend {
   async #addNode(address: string): Promise<Response> {
     const adopted = await this.#adopt(address)
     if ('kind' in adopted) return adopted
-    return new Promise(resolve => this.submit({ op: 'add-member', member: adopted }, resolve))
+    return new Promise(resolve => this.submit({ op: 'add-member', member: adopted }, { answered: resolve }))
   }
 
   /** Asks a member of a ring to add this node, and waits until it is a member with its share of the keys. */
@@ -473,7 +481,7 @@ export class QuorateNode implements Backend {
   }
 
   #ask(request: DataRequest): Promise<Response> {
-    return new Promise(resolve => this.submit(request, resolve))
+    return new Promise(resolve => this.submit(request, { answered: resolve }))
   }
 
   /** Has a node promise itself to this node's cluster. */
@@ -494,11 +502,12 @@ export class QuorateNode implements Backend {
   }
 
   #proposeMember(member: Member): void {
-    this.submit({ op: 'add-member', member }, response => {
+    const answered = (response: Response): void => {
       if (response.kind !== 'error') return
       const text = errorText(response.code, response.details)
       this.#world.log.warn({ address: member.address, code: response.code }, `adding a node: ${text}`)
-    })
+    }
+    this.submit({ op: 'add-member', member }, { answered })
   }
 
   #pause(): Promise<void> {
@@ -533,8 +542,6 @@ function otherEngine({ dataDirectory, engine }: NodeConfig, kept: Identity): str
     `--engine ${kept.engine}, or give the ${engine} engine another --data-dir.`
   )
 }
-
-function nothing(): void {}
 
 function plainMember({ id, address, peerAddress }: Member): Record<string, unknown> {
   return { node: id, address, peerAddress }

@@ -15,7 +15,9 @@ export class ByteWriter {
   text(text: string): this {
     // No UTF-16 unit takes more than three bytes.
     this.#makeRoom(text.length * 3)
-    this.#length += this.#buffer.write(text, this.#length)
+    if (text.length > shortTextMax || !this.#shortAscii(text)) {
+      this.#length += this.#buffer.write(text, this.#length)
+    }
     return this
   }
 
@@ -36,6 +38,19 @@ export class ByteWriter {
     return taken
   }
 
+  /** Adds text that is ASCII, for which there is room; false, and nothing is added, if it is anything else. */
+  #shortAscii(text: string): boolean {
+    const buffer = this.#buffer
+    const start = this.#length
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code >= 0x80) return false
+      buffer[start + at] = code
+    }
+    this.#length = start + text.length
+    return true
+  }
+
   #makeRoom(bytes: number): void {
     const needed = this.#length + bytes
     if (needed <= this.#buffer.length) return
@@ -45,6 +60,8 @@ export class ByteWriter {
   }
 }
 
+/** Up to this length it costs less to write the characters one by one than to call out of JavaScript. */
+const shortTextMax = 40
 /** How much memory a writer begins with, and beyond which it does not stay. */
 const bytesKept = 16 * 1024
 const bytesKeptMax = 1024 * 1024

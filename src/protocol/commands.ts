@@ -200,12 +200,46 @@ const verbOfName: ReadonlyMap<string, Verb> = new Map(
   verbs.flatMap(verb => [verb, ...(commandRow(verb).aliases ?? [])].map(name => [name, verb] as const)),
 )
 
-/** The longest name a command has: a longer word is none. */
-export const commandNameLengthMax = Math.max(...[...verbOfName.keys()].map(name => name.length))
-
 /** The command of that name in either case, or undefined if there is none. */
 export function findCommand(name: string): Verb | undefined {
   return verbOfName.get(name) ?? verbOfName.get(name.toLowerCase())
+}
+
+/** A command that was found by one of its names. */
+export interface NamedCommand {
+  readonly name: string
+  readonly verb: Verb
+  readonly row: CommandRow
+}
+
+/** All names, by their length: few names share one, so that none has to be made a string to be looked up. */
+const namesByLength: readonly (readonly NamedCommand[] | undefined)[] = namesIn(verbOfName)
+
+/** The same as {@link findCommand} for a name that stands in bytes. */
+export function findCommandAt(bytes: Uint8Array, start: number, end: number): NamedCommand | undefined {
+  const candidates = namesByLength[end - start] ?? []
+  for (const candidate of candidates) if (isNameAt(bytes, start, candidate.name)) return candidate
+  return undefined
+}
+
+function namesIn(verbs: ReadonlyMap<string, Verb>): NamedCommand[][] {
+  const byLength: NamedCommand[][] = []
+  for (const [name, verb] of verbs) {
+    const sameLength = byLength[name.length] ?? []
+    sameLength.push({ name, verb, row: commandRow(verb) })
+    byLength[name.length] = sameLength
+  }
+  return byLength
+}
+
+/** Whether a name, which is in lower case, stands here in either case. */
+function isNameAt(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const byte = bytes[start + at] ?? 0
+    const lower = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte
+    if (lower !== name.charCodeAt(at)) return false
+  }
+  return true
 }
 
 /** Whether a command, or one of its options, exists on an engine. */

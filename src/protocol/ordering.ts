@@ -16,28 +16,42 @@ import { assert } from '../base/assert.js'
 /** What a request does to the data; see the head of this file for how they wait for each other. */
 export type RequestKind = 'read' | 'write' | 'walk' | 'admin' | 'session'
 
-/** One request on its way. Made by {@link Ordering.push} and handed back to {@link Ordering.answered}. */
-export interface Ticket<Item> {
-  readonly item: Item
+/**
+ * One request on its way. Whatever stands for a request extends it, so that a request is one object from its first
+ * byte to the last of its reply.
+ */
+export class Ticket {
   readonly kind: RequestKind
+  readonly isOvertaking: boolean
+  /** Only the ordering changes it. */
+  state: 'waiting' | 'started' | 'answered' = 'waiting'
+
+  constructor(kind: RequestKind, replies: 'in-order' | 'overtaking' = 'in-order') {
+    this.kind = kind
+    this.isOvertaking = replies === 'overtaking'
+  }
 }
 
-/** A ticket as the class keeps it: links of one list, in the order of arrival. */
-interface Link<Item> extends Ticket<Item> {
-  readonly overtaking: boolean
-  state: 'waiting' | 'started' | 'answered'
-  next: Link<Item> | undefined
-}
+/** How many requests the queue has room for at first; it doubles when they do not fit. */
+const slotsFirst = 8
 
 /** See the head of this file. One for each connection; `Item` is whatever stands for a request there. */
-export class Ordering<Item> {
-  #last: Link<Item> | undefined
-  /** The first request that was not started; those before it were. */
-  #toStart: Link<Item> | undefined
-  /** The first request whose reply has not left, not counting those that overtake. */
-  #toLeave: Link<Item> | undefined
+export class Ordering<Item extends Ticket> {
+  /**
+   * The requests that were not started, or whose replies have not left, in the order of arrival. A place is a count
+   * of pushes; it is found in the slot of its lowest bits, so that places only ever go up.
+   */
+  #slots: (Item | undefined)[] = emptySlots(slotsFirst)
+  /** The place behind the last one. */
+  #end = 0
+  /** The first place whose request was not started; those before it were. */
+  #toStart = 0
+  /** The first place whose reply has not left, not counting those that overtake. */
+  #toLeave = 0
   /** Answered requests that overtake, in the order of their answers. */
-  readonly #overtakers: Link<Item>[] = []
+  readonly #overtakers: Item[] = []
+  /** Requests that overtake and are under way: the queue may be past them. */
+  readonly #overtaking = new Set<Item>()
   /** What is under way: how many requests, all of one kind. */
   #runningKind: RequestKind = 'read'
   #running = 0
@@ -54,71 +68,98 @@ export class Ordering<Item> {
   }
 
   /** Adds the connection's next request. A session request counts as started, and is answered like any other. */
-  push(item: Item, kind: RequestKind, replies: 'in-order' | 'overtaking' = 'in-order'): Ticket<Item> {
-    const link: Link<Item> = {
-      item,
-      kind,
-      overtaking: replies === 'overtaking',
-      state: kind === 'session' ? 'started' : 'waiting',
-      next: undefined,
-    }
-    if (this.#last !== undefined) this.#last.next = link
-    this.#last = link
-    this.#toStart ??= link
-    this.#toLeave ??= link
+  push(item: Item): void {
+    if (this.#end - Math.min(this.#toStart, this.#toLeave) === this.#slots.length) this.#grow()
+    this.#slots[this.#end & (this.#slots.length - 1)] = item
+    this.#end++
     this.#size++
-    return link
+    if (item.kind === 'session') item.state = 'started'
   }
 
   /** The next request that may start now, which then counts as started; undefined if there is none. */
-  start(): Ticket<Item> | undefined {
-    while (this.#toStart !== undefined && this.#toStart.state !== 'waiting')
-      this.#toStart = this.#toStart.next
-    const link = this.#toStart
-    if (link === undefined) {
-      this.#forgetLast()
-      return undefined
+  start(): Item | undefined {
+    for (; this.#toStart < this.#end; this.#passStart()) {
+      const item = this.#at(this.#toStart)
+      if (item === undefined || item.state !== 'waiting') continue
+      const isAlone = item.kind === 'admin' || item.kind === 'walk'
+      const mayJoin = this.#running === 0 || (item.kind === this.#runningKind && !isAlone)
+      if (!mayJoin) return undefined
+      this.#runningKind = item.kind
+      this.#running++
+      item.state = 'started'
+      if (item.isOvertaking) this.#overtaking.add(item)
+      this.#passStart()
+      return item
     }
-    const isAlone = link.kind === 'admin' || link.kind === 'walk'
-    const mayJoin = this.#running === 0 || (link.kind === this.#runningKind && !isAlone)
-    if (!mayJoin) return undefined
-    this.#runningKind = link.kind
-    this.#running++
-    link.state = 'started'
-    this.#toStart = link.next
-    return link
-  }
-
-  /** Notes that a started request has its answer, which may let others start and replies leave. */
-  answered(ticket: Ticket<Item>): void {
-    // Tickets are only made by `push`, which makes links.
-    const link = ticket as Link<Item>
-    assert(link.state === 'started', 'a request is started before it is answered, and answered once')
-    link.state = 'answered'
-    if (link.kind !== 'session') this.#running--
-    if (link.overtaking) this.#overtakers.push(link)
-  }
-
-  /** The next request whose reply may leave now, which then counts as left; undefined if there is none. */
-  leave(): Ticket<Item> | undefined {
-    const overtaker = this.#overtakers.shift()
-    if (overtaker !== undefined) {
-      this.#size--
-      return overtaker
-    }
-    while (this.#toLeave?.overtaking === true) this.#toLeave = this.#toLeave.next
-    const link = this.#toLeave
-    if (link?.state === 'answered') {
-      this.#toLeave = link.next
-      this.#size--
-      return link
-    }
-    if (link === undefined) this.#forgetLast()
     return undefined
   }
 
-  /** Lets go of the end of the list once nobody will come to it any more: it may hold a large value. */
-  #forgetLast(): void {
-    if (this.#toStart === undefined && this.#toLeave === undefined) this.#last = undefined
+  /** Notes that a started request has its answer, which may let others start and replies leave. */
+  answered(item: Item): void {
+    assert(item.state === 'started', 'a request is started before it is answered, and answered once')
+    item.state = 'answered'
+    if (item.kind !== 'session') this.#running--
+    if (!item.isOvertaking) return
+    this.#overtaking.delete(item)
+    this.#overtakers.push(item)
   }
+
+  /** The next request whose reply may leave now, which then counts as left; undefined if there is none. */
+  leave(): Item | undefined {
+    const item = this.#overtakers.length > 0 ? this.#overtakers.shift() : this.#leaveInOrder()
+    if (item !== undefined) this.#size--
+    return item
+  }
+
+  /** The requests that were started and not answered yet, save session requests, which nobody carries out. */
+  underWay(): Item[] {
+    const queued: Item[] = []
+    for (const item of this.#slots) {
+      const isUnderWay = item?.state === 'started' && item.kind !== 'session'
+      if (isUnderWay && !item.isOvertaking) queued.push(item)
+    }
+    return [...this.#overtaking, ...queued]
+  }
+
+  #leaveInOrder(): Item | undefined {
+    for (; this.#toLeave < this.#end; this.#passLeave()) {
+      const item = this.#at(this.#toLeave)
+      if (item === undefined || item.isOvertaking) continue
+      if (item.state !== 'answered') return undefined
+      this.#passLeave()
+      return item
+    }
+    return undefined
+  }
+
+  #at(place: number): Item | undefined {
+    return this.#slots[place & (this.#slots.length - 1)]
+  }
+
+  #passStart(): void {
+    if (this.#toStart < this.#toLeave) this.#forget(this.#toStart)
+    this.#toStart++
+  }
+
+  #passLeave(): void {
+    if (this.#toLeave < this.#toStart) this.#forget(this.#toLeave)
+    this.#toLeave++
+  }
+
+  /** Nobody comes to this place any more: its request may hold a large value. */
+  #forget(place: number): void {
+    this.#slots[place & (this.#slots.length - 1)] = undefined
+  }
+
+  #grow(): void {
+    const larger = emptySlots<Item>(this.#slots.length * 2)
+    for (let place = Math.min(this.#toStart, this.#toLeave); place < this.#end; place++) {
+      larger[place & (larger.length - 1)] = this.#at(place)
+    }
+    this.#slots = larger
+  }
+}
+
+function emptySlots<Item>(count: number): (Item | undefined)[] {
+  return Array.from({ length: count }, () => undefined)
 }

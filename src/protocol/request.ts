@@ -60,6 +60,11 @@ export type Response =
   | RingResponse
   | Failure
 
+/** Whoever waits for the answer to a request: told once, unless it is abandoned. */
+export interface Receiver {
+  answered(response: Response): void
+}
+
 /** The answer to a write that was carried out. */
 export interface WrittenResponse {
   readonly kind: 'written'

@@ -153,21 +153,22 @@ export function statusWarning(status: {
 function writeValue(command: GetCommand, value: Uint8Array, version: number, out: ByteWriter): ByteWriter {
   const { key } = command.request
   const suffix = command.version ? ` (version ${version})\n` : '\n'
+  // In pieces, because putting strings together costs more than writing them one by one.
   if (command.raw) return out.text(`${key} -> ${value.length} bytes${suffix}`).bytes(value).text('\n')
-  if (isOneLine(value)) return out.text(`${key} -> `).bytes(value).text(suffix)
+  if (isOneLine(value)) return out.text(key).text(' -> ').bytes(value).text(suffix)
   return writeTextFailure(failure('NOT_ONE_LINE', { bytes: value.length }), out)
 }
 
 function writeWritten({ request }: WriteCommand, version: number, out: ByteWriter): ByteWriter {
   switch (request.op) {
     case 'put':
-      return out.text(`SUCCESS: ${request.key} -> `).bytes(request.value).text(' added.\n')
+      return out.text('SUCCESS: ').text(request.key).text(' -> ').bytes(request.value).text(' added.\n')
     case 'update':
-      return out.text(`SUCCESS: ${request.key} updated to `).bytes(request.value).text('.\n')
+      return out.text('SUCCESS: ').text(request.key).text(' updated to ').bytes(request.value).text('.\n')
     case 'set':
-      return out.text(`SUCCESS: ${request.key} -> `).bytes(request.value).text(' set.\n')
+      return out.text('SUCCESS: ').text(request.key).text(' -> ').bytes(request.value).text(' set.\n')
     case 'delete':
-      return out.text(`SUCCESS: ${request.key} removed.\n`)
+      return out.text('SUCCESS: ').text(request.key).text(' removed.\n')
     case 'cas':
       return out.text(`SUCCESS: ${request.key} -> `).bytes(request.value).text(` set (version ${version}).\n`)
     case 'write-version':

@@ -13,11 +13,11 @@ import {
   toCommand,
 } from './command.js'
 import {
-  commandNameLengthMax,
   commandRow,
   type Engine,
-  findCommand,
+  findCommandAt,
   isFor,
+  type NamedCommand,
   type OptionRow,
   usage,
   type Verb,
@@ -36,15 +36,15 @@ export function parseText(line: Buffer, engine: Engine): Command | Failure | und
   const start = skipBlanks(line, 0)
   if (start === line.length) return undefined
   const end = endOfWord(line, start)
-  const verb =
-    end - start > commandNameLengthMax ? undefined : findCommand(line.toString('latin1', start, end))
-  if (verb === undefined || commandRow(verb).only === 'json') return unknownCommand(line, start, end)
-  if (!isFor(engine, verb)) return engineMismatch(verb, engine)
+  const found = findCommandAt(line, start, end)
+  if (found === undefined || found.row.only === 'json') return unknownCommand(line, start, end)
+  const { verb, row } = found
+  if (!row.engines.includes(engine)) return engineMismatch(verb, engine)
 
   const given = emptyArguments()
   const wordsFrom = readOptions(line, end, verb, engine, given)
   if (typeof wordsFrom !== 'number') return wordsFrom
-  const problem = readWords(line, wordsFrom, verb, engine, given)
+  const problem = readWords(line, wordsFrom, found, engine, given)
   return problem ?? toCommand(verb, given, engine)
 }
 
@@ -111,12 +111,12 @@ function readOptions(
 function readWords(
   line: Buffer,
   from: number,
-  verb: Verb,
+  { verb, row }: NamedCommand,
   engine: Engine,
   given: Arguments,
 ): Failure | undefined {
   let position = from
-  for (const word of commandRow(verb).words) {
+  for (const word of row.words) {
     if (word.is === 'value') {
       if (position === line.length) return invalidFormat(verb, engine)
       if (!isUtf8(line, position + 1)) return failure('NOT_UTF8')

@@ -3,7 +3,7 @@ import { createConnection, type Socket } from 'node:net'
 import type { AdminRequest, Backend } from '../../src/net/client-backend.js'
 import { type ClientServer, type ClientServerOptions, listenForClients } from '../../src/net/client-server.js'
 import type { DataRequest } from '../../src/protocol/command.js'
-import { type ClusterEvent, failure, type Response } from '../../src/protocol/request.js'
+import { type ClusterEvent, failure, type Receiver, type Response } from '../../src/protocol/request.js'
 import type { RingRequest } from '../../src/protocol/ring-request.js'
 
 /** Carries requests out at once, and answers them when it is told to (at once, unless `holding`). */
@@ -20,14 +20,18 @@ export class FakeBackend implements Backend {
   controlled: Record<string, unknown>[] = []
   #version = 0
 
-  submit(request: DataRequest, done: (response: Response) => void): () => void {
+  submit(request: DataRequest, receiver: Receiver): number {
     this.submitted.push(request)
-    return this.#answer(this.#carryOut(request), done)
+    return this.#answer(this.#carryOut(request), receiver)
   }
 
-  administer(request: AdminRequest, done: (response: Response) => void): () => void {
+  abandon(): void {
+    this.abandoned++
+  }
+
+  administer(request: AdminRequest, receiver: Receiver): void {
     this.submitted.push(request)
-    return this.#answer({ kind: 'done' }, done)
+    this.#answer({ kind: 'done' }, receiver)
   }
 
   control(message: Record<string, unknown>): Promise<Record<string, unknown>> {
@@ -51,12 +55,10 @@ export class FakeBackend implements Backend {
     for (const answer of this.held.splice(0)) answer()
   }
 
-  #answer(response: Response, done: (response: Response) => void): () => void {
-    if (this.holding) this.held.push(() => done(response))
-    else done(response)
-    return () => {
-      this.abandoned++
-    }
+  #answer(response: Response, receiver: Receiver): number {
+    if (this.holding) return this.held.push(() => receiver.answered(response))
+    receiver.answered(response)
+    return 0
   }
 
   #carryOut(request: DataRequest): Response {

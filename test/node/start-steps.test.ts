@@ -50,7 +50,8 @@ describe('a node, killed at any step of its first start', () => {
     const node = await QuorateNode.start(config, world, ({ reason }) => {
       throw new Error(reason)
     })
-    const ask = (request: Request): Promise<Response> => new Promise(resolve => node.submit(request, resolve))
+    const ask = (request: Request): Promise<Response> =>
+      new Promise(resolve => node.submit(request, { answered: resolve }))
     const stop = async (): Promise<void> => {
       running.splice(running.indexOf(started), 1)
       await node.stop()

@@ -1,32 +1,45 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { AssertionError } from '../../src/base/assert.js'
-import { Ordering, type RequestKind, type Ticket } from '../../src/protocol/ordering.js'
+import { Ordering, type RequestKind, Ticket } from '../../src/protocol/ordering.js'
+
+class Named extends Ticket {
+  readonly name: string
+
+  constructor(name: string, kind: RequestKind, replies: 'in-order' | 'overtaking') {
+    super(kind, replies)
+    this.name = name
+  }
+}
 
 /** An ordering of named requests, told as scripts. */
 function connection() {
-  const ordering = new Ordering<string>()
-  const tickets = new Map<string, Ticket<string>>()
-  const all = (next: () => Ticket<string> | undefined) => {
-    const names: string[] = []
-    for (let ticket = next(); ticket !== undefined; ticket = next()) names.push(ticket.item)
-    return names.join(' ')
+  const ordering = new Ordering<Named>()
+  const requests = new Map<string, Named>()
+  const namesOf = (items: readonly Named[]) => items.map(({ name }) => name).join(' ')
+  const all = (next: () => Named | undefined) => {
+    const items: Named[] = []
+    for (let item = next(); item !== undefined; item = next()) items.push(item)
+    return namesOf(items)
   }
   return {
     ordering,
     /** Pushes requests given as `name:kind`, with `!` behind a kind whose reply may overtake. */
-    push(requests: string) {
-      for (const request of requests.split(' ')) {
+    push(asked: string) {
+      for (const request of asked.split(' ')) {
         const [name = '', spelled = ''] = request.split(':')
         const kind = spelled.replace('!', '') as RequestKind
         const replies = spelled.endsWith('!') ? 'overtaking' : 'in-order'
-        tickets.set(name, ordering.push(name, kind, replies))
+        const item = new Named(name, kind, replies)
+        requests.set(name, item)
+        ordering.push(item)
       }
     },
     starts: () => all(() => ordering.start()),
     leaves: () => all(() => ordering.leave()),
+    underWay: () => namesOf(ordering.underWay()),
     answer(names: string) {
-      for (const name of names.split(' ')) ordering.answered(tickets.get(name) as Ticket<string>)
+      for (const name of names.split(' ')) ordering.answered(requests.get(name) as Named)
     },
   }
 }
@@ -124,11 +137,30 @@ describe('the order of one connection', () => {
     expect(() => answer('a')).to.throw(AssertionError)
   })
 
+  it('knows what was started and not answered, wherever it stands', () => {
+    const { push, starts, answer, leaves, underWay } = connection()
+    push('a:read help:session j:read! b:read j2:read! w:write')
+    expect(underWay()).to.equal('')
+    starts()
+    answer('a b j2')
+    expect(leaves()).to.equal('j2 a')
+    expect(underWay()).to.equal('j')
+    answer('help')
+    expect(leaves()).to.equal('help b')
+    expect(underWay()).to.equal('j')
+    answer('j')
+    starts()
+    expect(underWay()).to.equal('w')
+  })
+
   it('keeps all of its promises whatever comes in whatever order', () => {
-    interface Asked {
+    class Asked extends Ticket {
       readonly number: number
-      readonly kind: RequestKind
-      readonly overtaking: boolean
+
+      constructor(number: number, kind: RequestKind, isOvertaking: boolean) {
+        super(kind, isOvertaking ? 'overtaking' : 'in-order')
+        this.number = number
+      }
     }
     const kind = fc.constantFrom<RequestKind>('read', 'read', 'write', 'write', 'walk', 'admin', 'session')
     const action = fc.oneof(
@@ -136,16 +168,16 @@ describe('the order of one connection', () => {
       fc.record({ answer: fc.nat(1000) }),
     )
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 60 }), actions => {
+      fc.property(fc.array(action, { maxLength: 60, size: 'max' }), actions => {
         const ordering = new Ordering<Asked>()
         const pushed: Asked[] = []
         const started: Asked[] = []
-        const running: Ticket<Asked>[] = []
+        const running: Asked[] = []
         const answered: Asked[] = []
         const left: Asked[] = []
         const settle = () => {
           for (let ticket = ordering.start(); ticket !== undefined; ticket = ordering.start()) {
-            started.push(ticket.item)
+            started.push(ticket)
             running.push(ticket)
             const together = running.filter(each => each.kind !== 'session')
             const kinds = new Set(together.map(each => each.kind))
@@ -153,34 +185,37 @@ describe('the order of one connection', () => {
             if (kinds.has('admin') || kinds.has('walk')) expect(together).to.have.length(1)
           }
           for (let ticket = ordering.leave(); ticket !== undefined; ticket = ordering.leave())
-            left.push(ticket.item)
+            left.push(ticket)
         }
         const answer = (place: number) => {
           const [ticket] = running.splice(place % running.length, 1)
           if (ticket === undefined) return
-          answered.push(ticket.item)
+          answered.push(ticket)
           ordering.answered(ticket)
         }
         for (const step of actions) {
           if ('push' in step) {
-            const item = { number: pushed.length, kind: step.push, overtaking: step.overtaking }
+            const item = new Asked(pushed.length, step.push, step.overtaking)
             pushed.push(item)
-            const ticket = ordering.push(item, step.push, step.overtaking ? 'overtaking' : 'in-order')
-            if (step.push === 'session') running.push(ticket)
+            ordering.push(item)
+            if (step.push === 'session') running.push(item)
           } else if (running.length > 0) {
             answer(step.answer)
           }
           settle()
           expect(ordering.size).to.equal(pushed.length - left.length)
+          const asked = running.filter(item => item.kind !== 'session')
+          const numbers = (items: readonly Asked[]) => items.map(({ number }) => number).sort((a, b) => a - b)
+          expect(numbers(ordering.underWay()), 'under way').to.deep.equal(numbers(asked))
         }
         while (running.length > 0) {
           answer(0)
           settle()
         }
         expect(started, 'started in order').to.deep.equal(pushed.filter(item => item.kind !== 'session'))
-        const inOrder = (items: Asked[]) => items.filter(item => !item.overtaking)
+        const inOrder = (items: Asked[]) => items.filter(item => !item.isOvertaking)
         expect(inOrder(left), 'left in order').to.deep.equal(inOrder(pushed))
-        const overtaking = (items: Asked[]) => items.filter(item => item.overtaking)
+        const overtaking = (items: Asked[]) => items.filter(item => item.isOvertaking)
         expect(overtaking(left), 'left as answered').to.deep.equal(overtaking(answered))
       }),
       { numRuns: 500 },

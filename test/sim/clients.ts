@@ -6,7 +6,7 @@
 import type { Reply, WriteOperation } from '../../src/base/operation.js'
 import type { Random } from '../../src/base/random.js'
 import { errors } from '../../src/protocol/errors.js'
-import { Ordering, type Ticket } from '../../src/protocol/ordering.js'
+import { Ordering, Ticket } from '../../src/protocol/ordering.js'
 import type { Request, Response } from '../../src/protocol/request.js'
 import type { Action, HistoryRecorder, Outcome } from './history.js'
 import { describeAction, describeOutcome } from './linearizability.js'
@@ -55,11 +55,18 @@ const wayMs = 0.1
 /** A client that could not connect waits this long before it tries the next node. */
 const reconnectMs = 20
 
-interface Asked {
+class Asked extends Ticket {
   readonly id: number
   readonly action: Action
   /** Asked as a Redis command would. */
   readonly isRedis: boolean
+
+  constructor(id: number, action: Action, isRedis: boolean) {
+    super(action.op === 'get' ? 'read' : 'write')
+    this.id = id
+    this.action = action
+    this.isRedis = isRedis
+  }
 }
 
 /** A client's connection to one life of a node. */
@@ -158,13 +165,13 @@ export class SimulatedClient {
     const { world, recorder } = this.#shared
     const id = recorder.called(this.#name, action, connection.name)
     const { redis = 0 } = this.#options
-    const asked: Asked = { id, action, isRedis: redis > 0 && this.#random.chance(redis) }
+    const asked = new Asked(id, action, redis > 0 && this.#random.chance(redis))
     if (connection.unanswered.size === 0) connection.heardAtMs = world.nowMs()
     connection.unanswered.set(id, asked)
     world.note(this.#name, `asks ${connection.node.name} #${id}: ${describeAction(action)}`)
     world.after(wayMs, () => {
       this.#onNode(connection, () => {
-        connection.ordering.push(asked, action.op === 'get' ? 'read' : 'write')
+        connection.ordering.push(asked)
         this.#pump(connection)
       })
     })
@@ -185,8 +192,8 @@ export class SimulatedClient {
     // Answers may still leave in the turn in which the process ended itself.
     if (!node.isRunning) return
     for (let ticket = ordering.start(); ticket !== undefined; ticket = ordering.start()) {
-      const started: Ticket<Asked> = ticket
-      const { id, action, isRedis } = started.item
+      const started = ticket
+      const { id, action, isRedis } = started
       const request = (isRedis ? toRedisRequest(action) : undefined) ?? toRequest(action)
       const abandon = node.submit(request, response => {
         connection.abandon.delete(id)
@@ -203,12 +210,12 @@ export class SimulatedClient {
   #release(connection: ClientConnection): void {
     const { ordering } = connection
     for (let ticket = ordering.leave(); ticket !== undefined; ticket = ordering.leave()) {
-      const { item } = ticket
-      const response = connection.answers.get(item.id)
-      connection.answers.delete(item.id)
+      const asked = ticket
+      const response = connection.answers.get(asked.id)
+      connection.answers.delete(asked.id)
       if (response === undefined) continue
       this.#shared.world.after(wayMs, () => {
-        if (!connection.isClosed) this.#onAnswer(connection, item, response)
+        if (!connection.isClosed) this.#onAnswer(connection, asked, response)
       })
     }
   }

@@ -270,7 +270,9 @@ export class SimulatedNode {
 
   /** Hands it a request, from within; the returned function says that nobody waits for the answer any more. */
   submit(request: Request, done: (response: Response) => void): () => void {
-    return present(this.#running, 'a process that takes a request').driver.request(request, done)
+    const { driver } = present(this.#running, 'a process that takes a request')
+    const id = driver.request(request, { answered: done })
+    return () => driver.abandon(id)
   }
 
   #assemble(life: Life): Running {
