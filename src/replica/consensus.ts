@@ -86,6 +86,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #applied: LogIndex
   /** Bytes applied that no checkpoint holds. */
   #appliedBytes = 0
+  /** When an entry was applied last. */
+  #appliedAtTick = 0
   /** Of these, what the checkpoint holds that is under way. */
   #checkpointing: { readonly bytes: number } | undefined
   /** No checkpoint is begun before this, because there was no room for the last one. */
@@ -392,6 +394,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       if (this.#state.writtenBytes - writtenBytes > this.#options.checkpointBytes) break
       const entry = present(this.#raft.view.log.entry(logIndex(this.#applied + 1)), 'an entry to apply')
       this.#applied = entry.index
+      this.#appliedAtTick = this.#tick
       this.#appliedBytes += entry.data.length
       if (entry.kind === 'command') this.#applyCommand(entry.index, entry.data)
       else if (entry.kind === 'configuration') this.#applyConfiguration(entry.index)
@@ -626,7 +629,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #takeCheckpoint(): Effects<ConsensusMessage, RaftSaved>['checkpoint'] {
     const bytes = Math.max(this.#appliedBytes, this.#table.pendingBytes())
-    const isDue = bytes >= this.#options.checkpointBytes && this.#tick >= this.#checkpointAtTick
+    // Where nobody writes, what is left costs nobody a moment now, and would cost a restart the time to apply it.
+    const isIdle = this.#tick - this.#appliedAtTick >= this.#options.electionTicks
+    const leastBytes = this.#options.checkpointBytes / (isIdle ? idleCheckpointShare : 1)
+    const isDue = bytes >= leastBytes && this.#tick >= this.#checkpointAtTick
     if (!isDue || this.#checkpointing !== undefined || this.#raft.view.installing !== undefined)
       return undefined
     const index = this.#applied
@@ -757,6 +763,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 }
 
+/** While nothing is applied, a checkpoint is begun for that part of what it otherwise takes. */
+const idleCheckpointShare = 64
 /** While a snapshot is sent, that many times as much of the log is kept as otherwise. */
 const snapshotKeepFactor = 4
 /** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */

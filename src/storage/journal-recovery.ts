@@ -18,10 +18,12 @@ import type { Disk } from './disk.js'
 import {
   aligned,
   lifeSeed,
+  mayBeHeader,
   type RecordHeader,
   readBody,
   readHeader,
   recordAlignment,
+  recordHeaderBytes,
 } from './journal-record.js'
 import {
   lifeInName,
@@ -189,7 +191,10 @@ function searchBehind(
   seed: number,
 ): 'nothing' | 'same save' | 'later save' {
   let found: 'nothing' | 'same save' = 'nothing'
-  for (let offset = aligned(stopped); offset < contents.length; offset += recordAlignment) {
+  const view = new DataView(contents.buffer, contents.byteOffset, contents.length)
+  const last = contents.length - recordHeaderBytes
+  for (let offset = aligned(stopped); offset <= last; offset += recordAlignment) {
+    if (!mayBeHeader(view, offset)) continue
     const header = readHeader(contents, contents.length, offset, seed)
     if (header === undefined) continue
     if (header.saveStart > stopped) return 'later save'

@@ -2,7 +2,15 @@
  * Three replicas in one thread, to be led through a scene step by step: messages travel through their encoding and
  * arrive at once, saves are durable at once, and each has a wall clock that the scene sets.
  */
-import { logIndex, type NodeId, nodeId, type RequestId, requestId, term } from '../../src/base/ids.js'
+import {
+  type LogIndex,
+  logIndex,
+  type NodeId,
+  nodeId,
+  type RequestId,
+  requestId,
+  term,
+} from '../../src/base/ids.js'
 import { seededRandom } from '../../src/base/random.js'
 import type { Request, Response } from '../../src/protocol/request.js'
 import { firstConfiguration } from '../../src/raft/configuration.js'
@@ -38,15 +46,19 @@ export interface Third {
   /** Nobody hears it, and it hears nobody. */
   isCutOff: boolean
   readonly answers: Map<RequestId, Response>
+  /** The checkpoints that it took: up to which entry. */
+  readonly checkpoints: number[]
 }
 
 export class Trio {
   readonly thirds: readonly Third[]
+  readonly #options: ConsensusOptions
   readonly #queue: { readonly from: Third; readonly to: Third; readonly line: Uint8Array }[] = []
   #requests = 0
 
   /** All clocks show `wallMs`. */
-  constructor(wallMs: number) {
+  constructor(wallMs: number, given: Partial<ConsensusOptions> = {}) {
+    this.#options = { ...options, ...given }
     const members = ['a', 'b', 'c'].map((name, number) => ({
       id: nodeId(`0000000${number}-0000-4000-8000-00000000000${name}`),
       address: `${name}:5000`,
@@ -58,8 +70,8 @@ export class Trio {
       const log = new Log({ index: logIndex(0), term: term(0) }, configuration)
       const random = seededRandom(self.address)
       const state = { term: term(0), votedFor: undefined }
-      const replica = new ConsensusReplica({ self, state, log, table, random, options })
-      return { id: self.id, replica, table, wallMs, isCutOff: false, answers: new Map() }
+      const replica = new ConsensusReplica({ self, state, log, table, random, options: this.#options })
+      return { id: self.id, replica, table, wallMs, isCutOff: false, answers: new Map(), checkpoints: [] }
     })
   }
 
@@ -78,7 +90,7 @@ export class Trio {
   tick(count: number): void {
     for (let passed = 0; passed < count; passed++) {
       for (const one of this.thirds) {
-        one.wallMs += options.tickMs
+        one.wallMs += this.#options.tickMs
         this.#step(one, { kind: 'tick', count: 1, wallMs: one.wallMs })
       }
       this.#settle()
@@ -108,9 +120,15 @@ export class Trio {
       const effects = one.replica.takeEffects()
       this.#send(one, [...effects.sendNow, ...effects.send])
       for (const { id, response } of effects.reply) one.answers.set(id, response)
+      if (effects.checkpoint !== undefined) this.#checkpoint(one, effects.checkpoint)
       if (effects.save.length > 0) one.replica.step({ kind: 'saved' })
       else if (!effects.more) return
     }
+  }
+
+  #checkpoint(one: Third, { index, meta }: { readonly index: LogIndex; readonly meta: Uint8Array }): void {
+    one.checkpoints.push(index)
+    one.table.checkpoint(meta, () => one.replica.step({ kind: 'checkpointed', index }))
   }
 
   #send(from: Third, messages: readonly To<ConsensusMessage>[]): void {
