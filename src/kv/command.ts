@@ -10,6 +10,7 @@
  *
  * A leader also proposes the time alone, as `[1700000000000]`: that lets log time go on where nobody writes.
  */
+import { present } from '../base/assert.js'
 import type { Operation, Watched } from '../base/operation.js'
 import { decodeOperations, decodeWatched, encodeOperation } from './operation-codec.js'
 import { readPlainCommand, readPlainProposal, redisSet } from './plain-proposal.js'
@@ -96,15 +97,45 @@ function encodeParts(head: string, value: Uint8Array, tail: string): Uint8Array 
   return bytes
 }
 
+/** An encoded command and its number in its session. */
+export interface NumberedCommand {
+  readonly counter: number
+  readonly command: Uint8Array
+}
+
 /** Wraps an encoded command into the data of a log entry, without looking into it. */
 export function encodeProposal(wallMs: number, identity: Identity, command: Uint8Array): Uint8Array {
-  const { session, bornMs, counter, lowest } = identity
-  const head = `[${wallMs},"${session}",${bornMs},${counter},${lowest},`
-  const data = Buffer.allocUnsafe(head.length + command.length + 1)
-  data.write(head, 'latin1')
-  data.set(command, head.length)
-  data[data.length - 1] = closingBracket
-  return data
+  const { counter } = identity
+  return present(encodeProposals(wallMs, identity, [{ counter, command }])[0], 'as many as commands')
+}
+
+/**
+ * Wraps encoded commands of one session into the data of a log entry each. They lie in memory one after the other
+ * with a comma between them, as they stand in a message, so that they can leave for there together.
+ */
+export function encodeProposals(
+  wallMs: number,
+  { session, bornMs, lowest }: Omit<Identity, 'counter'>,
+  writes: readonly NumberedCommand[],
+): Uint8Array[] {
+  const head = Buffer.from(`[${wallMs},"${session}",${bornMs},`)
+  let size = 0
+  for (const { command } of writes) size += head.length + countersBytesMax + command.length + 2
+  const bytes = Buffer.allocUnsafe(size)
+  const proposals: Uint8Array[] = []
+  let start = 0
+  for (const { counter, command } of writes) {
+    bytes.set(head, start)
+    let end = start + head.length
+    end += bytes.write(`${counter},${lowest},`, end, 'latin1')
+    bytes.set(command, end)
+    end += command.length
+    bytes[end] = closingBracket
+    bytes[end + 1] = comma
+    proposals.push(bytes.subarray(start, end + 1))
+    start = end + 2
+  }
+  return proposals
 }
 
 /** The data of a log entry that tells nothing but the time. */
@@ -144,6 +175,9 @@ export function isSessionName(text: unknown): text is string {
 }
 
 const closingBracket = 0x5d
+const comma = 0x2c
+/** Two safe integers, each with a comma behind it. */
+const countersBytesMax = 34
 
 function parseArray(bytes: Buffer): unknown[] | undefined {
   try {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { seededRandom } from '../base/random.js'
 import type { Configuration, RaftSaved } from '../raft/types.js'
-import { decodeMessage, encodeMessage } from '../replica/codec.js'
+import { decodeMessage, messageEncoder } from '../replica/codec.js'
 import { type ConsensusOptions, ConsensusReplica } from '../replica/consensus.js'
 import type { ConsensusMessage } from '../replica/messages.js'
 import { openConsensusStore } from './consensus-store.js'
@@ -22,7 +22,7 @@ export function openConsensus(
   const random = seededRandom(randomUUID())
   const replica = new ConsensusReplica({ self, state, log, table, random, options })
   const resident = new ConsensusResident(replica)
-  return { replica, store, resident, encode: encodeMessage, decode: decodeMessage }
+  return { replica, store, resident, encode: messageEncoder(), decode: decodeMessage }
 }
 
 class ConsensusResident implements Resident {

@@ -4,7 +4,7 @@ import { logIndex, type Member, term } from '../base/ids.js'
 import type { TableStore } from '../kv/table.js'
 import { encodeConfiguration, firstConfiguration } from '../raft/configuration.js'
 import type { Entry, ReadMode } from '../raft/types.js'
-import { entryRecord, stateRecord } from '../replica/saved.js'
+import { entryRecords, stateRecord } from '../replica/saved.js'
 import type { Disk } from '../storage/disk.js'
 import { openJournal } from '../storage/journal.js'
 import { openConsensusStore } from './consensus-store.js'
@@ -19,7 +19,7 @@ export function foundConsensus(
   return new Promise((resolve, reject) => {
     const unexpected = { head: () => [], onDiskState: () => {}, onFailure: reject }
     const journal = openJournal(files.disk, { clock: files.clock, ...unexpected }, () => {})
-    const records = [stateRecord({ term: entry.term, votedFor: undefined }), entryRecord(entry)]
+    const records = [stateRecord({ term: entry.term, votedFor: undefined }), ...entryRecords([entry])]
     journal.save(records, 'inline', error => {
       journal.close()
       if (error === undefined) resolve()
@@ -41,7 +41,7 @@ export function writeLoneConfiguration(
     const entry = configurationEntry(log.lastIndex + 1, entryTerm, [self], log.configuration.reads)
     const saved = [
       { kind: 'state', state: { term: entry.term, votedFor: undefined } },
-      { kind: 'entry', entry },
+      { kind: 'entries', entries: [entry] },
     ] as const
     store.save(saved, 'inline', error => {
       store.close()

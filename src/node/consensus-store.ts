@@ -11,7 +11,7 @@ import type { Log } from '../raft/log.js'
 import type { HardState, RaftSaved } from '../raft/types.js'
 import { decodeMeta } from '../replica/checkpoint.js'
 import {
-  entryRecord,
+  entryRecords,
   Recovery,
   RecoveryError,
   resetRecord,
@@ -101,8 +101,8 @@ export class ConsensusStore implements Store<RaftSaved> {
           this.#noteState(record.state)
           saved.push(stateRecord(record.state))
           break
-        case 'entry':
-          saved.push(entryRecord(record.entry))
+        case 'entries':
+          saved.push(...entryRecords(record.entries))
           break
         case 'reset':
           saved.push(resetRecord(record))

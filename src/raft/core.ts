@@ -14,6 +14,7 @@ import type { Log, LogPosition } from './log.js'
 import type { Progress } from './progress.js'
 import type { Reads, ReadyRead } from './reads.js'
 import type {
+  Append,
   Configuration,
   HardState,
   MemberHealth,
@@ -58,6 +59,8 @@ export interface Leadership {
   readonly commitSamples: { readonly tick: number; readonly commit: LogIndex }[]
   transfer: { readonly to: NodeId; readonly untilTick: number; asked: boolean } | undefined
   heartbeatAtTick: number
+  /** The last append with entries that was made in this turn, and where the log ended then. */
+  lastAppend: { readonly append: Append; readonly logEnd: LogIndex } | undefined
 }
 
 /** A snapshot that is coming in. */

@@ -25,6 +25,7 @@ export function becomeLeader(core: Core): void {
     commitSamples: [],
     transfer: undefined,
     heartbeatAtTick: core.tick,
+    lastAppend: undefined,
   }
   const predecessor = core.lastLeader
   core.role = leadership
@@ -164,6 +165,7 @@ export function replicate(core: Core, leadership: Leadership): void {
     const sent = sendEntries(core, leadership, id, progress)
     if (probing && !sent) sendEmpty(core, leadership, id, progress, false)
   }
+  leadership.lastAppend = undefined
   const { transfer } = leadership
   if (transfer === undefined || transfer.asked) return
   if (leadership.progress.get(transfer.to)?.matched === core.log.lastIndex) {
@@ -287,19 +289,34 @@ function sendEntries(core: Core, leadership: Leadership, to: NodeId, progress: P
     }
     if (sending.kind === 'streaming' && sending.inFlight.length >= core.options.appendsInFlightMax)
       return sent
-    const entries = core.log.slice(sending.next, core.options.appendBytesMax)
-    core.sendNow(to, makeAppend(core, leadership, logIndex(sending.next - 1), entries, false))
+    const append = appendFrom(core, leadership, sending.next)
+    core.sendNow(to, append)
     progress.toldCommit = core.commitIndex
     sent = true
     if (sending.kind === 'probing') {
       sending.waiting = true
       return sent
     }
-    const last = present(entries.at(-1), 'an entry to send').index
+    const last = logIndex(append.previousIndex + append.entries.length)
     sending.inFlight.push(last)
     sending.next = logIndex(last + 1)
   }
   return sent
+}
+
+/** An append of the entries from `next` on. Followers that need the same get the same, so it is encoded once. */
+function appendFrom(core: Core, leadership: Leadership, next: LogIndex): Append {
+  const { lastAppend, reads } = leadership
+  const logEnd = core.log.lastIndex
+  if (lastAppend !== undefined && lastAppend.logEnd === logEnd) {
+    const { previousIndex, commit, round } = lastAppend.append
+    if (previousIndex + 1 === next && commit === core.commitIndex && round === reads.round)
+      return lastAppend.append
+  }
+  const entries = core.log.slice(next, core.options.appendBytesMax)
+  const append = makeAppend(core, leadership, logIndex(next - 1), entries, false)
+  leadership.lastAppend = { append, logEnd }
+  return append
 }
 
 function sendEmpty(

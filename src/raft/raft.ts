@@ -264,7 +264,8 @@ export class Raft {
     const installs = save.some(record => record.kind === 'snapshot-end')
     const state = core.isStateDurable ? undefined : { term: core.term, votedFor: core.votedFor }
     if (state !== undefined) save.push({ kind: 'state', state })
-    for (const entry of core.log.unstable()) save.push({ kind: 'entry', entry })
+    const entries = core.log.unstable()
+    if (entries.length > 0) save.push({ kind: 'entries', entries })
     if (save.length > 0) core.saving = { state, upTo: core.log.lastIndex, installs }
     if (core.owesReplyTo !== undefined) {
       core.sendQueue.push({ to: core.owesReplyTo, message: ownedReply(core) })

@@ -215,7 +215,8 @@ export interface OutgoingSnapshot {
 /** What must become durable, in this order. */
 export type RaftSaved =
   | { readonly kind: 'state'; readonly state: HardState }
-  | { readonly kind: 'entry'; readonly entry: Entry }
+  /** They follow each other; what was kept from the first one on is void. */
+  | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
   /** The log begins anew after this entry, which a snapshot covers; earlier entries are void. */
   | { readonly kind: 'reset'; readonly index: LogIndex; readonly term: Term }
   | { readonly kind: 'snapshot-begin' }

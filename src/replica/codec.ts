@@ -4,7 +4,7 @@
  * their sizes stand before them; so they are neither encoded again by a sender nor parsed by a receiver that
  * only stores them:
  *
- *     {"kind":"append","term":3,...,"heads":[3,0,58],"raw":[[1700000000000,"...",["put","a","1"]]]}
+ *     {"kind":"append","term":3,...,"runs":[[3,0,58]],"raw":[[1700000000000,"...",["put","a","1"]]]}
  */
 
 import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../base/ids.js'
@@ -17,18 +17,31 @@ import type { Result } from '../kv/sessions.js'
 import { decodeValue, encodeValue } from '../kv/value-codec.js'
 import { type ErrorCode, errors } from '../protocol/errors.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
-import { decodeConfiguration } from '../raft/configuration.js'
-import type { AppendReply, Entry, EntryKind, MemberHealth } from '../raft/types.js'
+import type { AppendReply, Entry, MemberHealth } from '../raft/types.js'
+import { decodeEntries, encodeEntries } from './entry-run.js'
 import type { ConsensusMessage, ForwardedWrite } from './messages.js'
 import { isWalking } from './read-batch.js'
 import type { ReadRequest } from './reader.js'
 
-const entryKinds: readonly EntryKind[] = ['command', 'configuration', 'no-op']
 const rawMark = Buffer.from(',"raw":[')
 const comma = Buffer.from(',')
 const lineEnd = Buffer.from(']}')
-/** Stands for no bytes at all, so that the line stays JSON. */
-const nothing = Buffer.from('null')
+
+/**
+ * Encodes like {@link encodeMessage}, but a message that goes to several nodes, one after the other, only once.
+ */
+export function messageEncoder(): (message: ConsensusMessage) => readonly Uint8Array[] {
+  let last: ConsensusMessage | undefined
+  let line: readonly Uint8Array[] = []
+  return message => {
+    if (message !== last) {
+      line = encodeMessage(message)
+      // Only a leader's appends are for several; the others are not kept.
+      last = message.kind === 'append' ? message : undefined
+    }
+    return line
+  }
+}
 
 /** The parts of a message's line, in order, without the newline. */
 export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
@@ -36,25 +49,19 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
     case 'append': {
       const { entries, ...head } = message
       if (entries.length === 0) return [Buffer.from(JSON.stringify(head))]
-      const heads: number[] = []
-      const raw: Uint8Array[] = []
-      for (const entry of entries) {
-        const bytes = entry.data.length === 0 ? nothing : entry.data
-        heads.push(entry.term, entryKinds.indexOf(entry.kind), bytes.length)
-        raw.push(bytes)
-      }
-      return withRaw({ ...head, heads }, raw)
+      const { runs, parts } = encodeEntries(entries)
+      return withRaw({ ...head, runs }, parts)
     }
     case 'forward': {
       const { writes, ...head } = message
       const heads = writes.flatMap(write => [write.counter, write.command.length])
       const raw = writes.map(write => write.command)
-      return withRaw({ ...head, heads }, raw)
+      return withRaw({ ...head, heads }, joined(raw))
     }
     case 'snapshot-chunk': {
       const { data, meta, ...head } = message
       const raw = meta === undefined ? [data] : [data, meta]
-      return withRaw({ ...head, heads: raw.map(bytes => bytes.length) }, raw)
+      return withRaw({ ...head, heads: raw.map(bytes => bytes.length) }, joined(raw))
     }
     case 'forward-reply': {
       const results = message.results.map(([counter, result]) => [counter, encodeResult(result)])
@@ -159,7 +166,7 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
         previousTerm,
         commit: fields.index('commit'),
         round: fields.count('round'),
-        entries: raw === undefined ? [] : readEntries(fields.list('heads'), raw, previousIndex, previousTerm),
+        entries: raw === undefined ? [] : readEntries(fields, raw, previousIndex, previousTerm),
         health: fields.get('health') === undefined ? undefined : fields.list('health').map(readHealth),
       }
     }
@@ -263,15 +270,14 @@ function readMessage(fields: Fields, raw: Buffer | undefined): ConsensusMessage 
   }
 }
 
-function withRaw(head: object, raw: readonly Uint8Array[]): Uint8Array[] {
+/** The line of a message at whose end stand these bytes, which are given in parts. */
+function withRaw(head: object, parts: readonly Uint8Array[]): Uint8Array[] {
   const json = JSON.stringify(head)
-  const parts: Uint8Array[] = [Buffer.from(json.slice(0, -1)), rawMark]
-  raw.forEach((bytes, position) => {
-    if (position > 0) parts.push(comma)
-    parts.push(bytes)
-  })
-  parts.push(lineEnd)
-  return parts
+  return [Buffer.from(json.slice(0, -1)), rawMark, ...parts, lineEnd]
+}
+
+function joined(raw: readonly Uint8Array[]): Uint8Array[] {
+  return raw.flatMap((bytes, position) => (position > 0 ? [comma, bytes] : [bytes]))
 }
 
 /** The byte ranges of the given sizes, with one comma between them, which must be all there is. */
@@ -287,25 +293,10 @@ function slices(sizes: readonly number[], raw: Buffer | undefined): Buffer[] {
   return found
 }
 
-function readEntries(
-  heads: readonly unknown[],
-  raw: Buffer,
-  previousIndex: LogIndex,
-  previousTerm: Term,
-): Entry[] {
-  const numbers = heads.map(asCount)
-  const sizes = numbers.filter((_, position) => position % 3 === 2)
-  let lastTerm: number = previousTerm
-  return slices(sizes, raw).map((data, position) => {
-    const entryTerm = numbers[position * 3] ?? 0
-    const kind = entryKinds[numbers[position * 3 + 1] ?? -1]
-    if (kind === undefined || entryTerm < lastTerm) throw new Malformed('entry')
-    if (kind === 'configuration' && decodeConfiguration(data) === undefined)
-      throw new Malformed('configuration')
-    lastTerm = entryTerm
-    const index = logIndex(previousIndex + 1 + position)
-    return { index, term: term(entryTerm), kind, data: kind === 'no-op' ? data.subarray(0, 0) : data }
-  })
+function readEntries(fields: Fields, raw: Buffer, previousIndex: LogIndex, previousTerm: Term): Entry[] {
+  const entries = decodeEntries(fields.get('runs'), raw, previousIndex, previousTerm)
+  if (entries === undefined) throw new Malformed('entries')
+  return entries
 }
 
 function readWrites(heads: readonly unknown[], raw: Buffer | undefined): ForwardedWrite[] {

@@ -17,7 +17,7 @@ import { type Command, encodeCommand, encodeTime } from '../kv/command.js'
 import { StateMachine } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
-import { findMember, majority } from '../raft/configuration.js'
+import { findMember, majority, voters } from '../raft/configuration.js'
 import type { RaftEvent } from '../raft/core.js'
 import type { Log } from '../raft/log.js'
 import { Raft, type RaftOutput } from '../raft/raft.js'
@@ -97,6 +97,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #stopping = false
   #removed = false
   #appliedConfiguration: Configuration
+  /** The applied configuration, the one in force, and what {@link #copies} is of these two. */
+  #copiesOf: readonly [Configuration | undefined, Configuration | undefined, copies: number] = [
+    undefined,
+    undefined,
+    0,
+  ]
   /** The end of the log at the start: of members that came or went up to there, people were told before. */
   readonly #toldUpTo: LogIndex
   #replies: { id: RequestId; response: Response }[] = []
@@ -389,7 +395,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #apply(): void {
     let left = this.#options.applySlice
     const writtenBytes = this.#state.writtenBytes
-    while (this.#applied < this.#raft.applicableIndex && left-- > 0) {
+    const { applicableIndex } = this.#raft
+    while (this.#applied < applicableIndex && left-- > 0) {
       // A few bytes of a command may make a large value.
       if (this.#state.writtenBytes - writtenBytes > this.#options.checkpointBytes) break
       const entry = present(this.#raft.view.log.entry(logIndex(this.#applied + 1)), 'an entry to apply')
@@ -671,10 +678,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
    * committed. Where a change of the members is in the log and not applied yet, either may have been counted.
    */
   get #copies(): number {
-    const counts = [this.#appliedConfiguration, this.configuration].map(({ members }) =>
-      majority(members.filter(member => member.voter).length),
-    )
-    return Math.min(...counts)
+    const { configuration } = this
+    const applied = this.#appliedConfiguration
+    if (this.#copiesOf[0] !== applied || this.#copiesOf[1] !== configuration) {
+      const copies = Math.min(majority(voters(applied).length), majority(voters(configuration).length))
+      this.#copiesOf = [applied, configuration, copies]
+    }
+    return this.#copiesOf[2]
   }
 
   /** A node whose address changed asks for it to be noted; its identity stays. */

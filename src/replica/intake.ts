@@ -2,11 +2,12 @@
  * The leader's side of forwarding: which of the writes that come in are proposed, and who waits for their
  * results. A session's writes are proposed in the order of their counters, each once in a term.
  */
+import { present } from '../base/assert.js'
 import type { NodeId, Term } from '../base/ids.js'
-import { encodeProposal } from '../kv/command.js'
+import { encodeProposals } from '../kv/command.js'
 import type { Result } from '../kv/sessions.js'
 import type { StateMachine } from '../kv/state-machine.js'
-import type { Forward, ForwardRefused } from './messages.js'
+import type { Forward, ForwardedWrite, ForwardRefused } from './messages.js'
 
 interface SessionIntake {
   /** Who forwards for this session. */
@@ -17,6 +18,13 @@ interface SessionIntake {
   proposed: number
   /** Whether the write that comes next was refused because the leader was busy. */
   isPutOff: boolean
+}
+
+/** The writes of a forward: those that were proposed before, and those that come next, up to one that is refused. */
+interface Sorted {
+  readonly known: readonly (readonly [number, Result])[]
+  readonly fresh: readonly ForwardedWrite[]
+  readonly refusal: { readonly reason: ForwardRefused['reason']; readonly next: number } | undefined
 }
 
 /** What came of a forward. */
@@ -56,8 +64,8 @@ export class Intake {
     intake.sequence = forward.sequence
     intake.origin = from
 
-    const known: [number, Result][] = []
     const nowMs = Math.max(wallMs, state.clockMs)
+    const { known, fresh, refusal } = this.#sort(forward, intake, nowMs, state, isDiskFull)
     const refuse = (reason: ForwardRefused['reason'], next: number): TakenIn => {
       const { term, sequence } = forward
       return {
@@ -65,26 +73,51 @@ export class Intake {
         refused: { kind: 'forward-refused', term, sequence, session, next, reason, clockMs: nowMs },
       }
     }
-    for (const { counter, command } of forward.writes) {
-      const identity = { session, bornMs, counter, lowest }
-      if (counter <= intake.proposed || counter <= state.sessions.last(session)) {
+    const proposals = encodeProposals(wallMs, { session, bornMs, lowest }, fresh)
+    for (const [position, { counter }] of fresh.entries()) {
+      intake.isPutOff = !propose(present(proposals[position], 'a proposal of each write'))
+      if (intake.isPutOff) return refuse('busy', counter)
+      intake.proposed = counter
+    }
+    return refusal === undefined ? { known, refused: undefined } : refuse(refusal.reason, refusal.next)
+  }
+
+  /** Which writes of a forward are to be proposed, and what stands behind them, if anything does. */
+  #sort(
+    { session, bornMs, lowest, writes }: Forward,
+    intake: SessionIntake,
+    nowMs: number,
+    state: StateMachine,
+    isDiskFull: boolean,
+  ): Sorted {
+    const known: [number, Result][] = []
+    const fresh: ForwardedWrite[] = []
+    const applied = state.sessions.last(session)
+    let { proposed } = intake
+    for (const write of writes) {
+      const { counter } = write
+      if (counter <= proposed || counter <= applied) {
         // Proposed before: applied with a result that may be remembered, or still on its way.
         const result = state.sessions.result(session, counter)
         if (result !== undefined) known.push([counter, result])
         continue
       }
-      const expected = Math.max(intake.proposed + 1, state.sessions.last(session) + 1, lowest)
-      // Before the gap: one that comes of an earlier refusal is none that sending again would close.
-      if (isDiskFull) return refuse('disk-full', expected)
-      if (intake.proposed === 0 && state.sessions.judge(identity, nowMs).kind === 'expired') {
-        return refuse('expired', expected)
+      const expected = Math.max(proposed + 1, applied + 1, lowest)
+      const refuse = (reason: ForwardRefused['reason']): Sorted => {
+        return { known, fresh, refusal: { reason, next: expected } }
       }
-      if (counter > expected) return refuse(intake.isPutOff ? 'busy' : 'gap', expected)
-      intake.isPutOff = !propose(encodeProposal(wallMs, identity, command))
-      if (intake.isPutOff) return refuse('busy', counter)
-      intake.proposed = counter
+      // Before the gap: one that comes of an earlier refusal is none that sending again would close.
+      if (isDiskFull) return refuse('disk-full')
+      if (
+        proposed === 0 &&
+        state.sessions.judge({ session, bornMs, counter, lowest }, nowMs).kind === 'expired'
+      )
+        return refuse('expired')
+      if (counter > expected) return refuse(intake.isPutOff && fresh.length === 0 ? 'busy' : 'gap')
+      fresh.push(write)
+      proposed = counter
     }
-    return { known, refused: undefined }
+    return { known, fresh, refusal: undefined }
   }
 
   /** A write of another node's session was applied. */

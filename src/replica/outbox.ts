@@ -11,9 +11,10 @@
  */
 import { present } from '../base/assert.js'
 import type { RequestId, Term } from '../base/ids.js'
+import { NumberedQueue } from '../base/numbered-queue.js'
 import type { Result } from '../kv/sessions.js'
 import { failure, type Response } from '../protocol/request.js'
-import type { Forward, ForwardRefused } from './messages.js'
+import type { Forward, ForwardedWrite, ForwardRefused } from './messages.js'
 
 /** Bytes of commands in one forward, at most (or one command, if it is larger). */
 const forwardBytesMax = 1024 * 1024
@@ -22,10 +23,11 @@ const sentBytesMax = 16 * 1024 * 1024
 /** Bytes of commands that wait here at most; beyond, new ones are refused. */
 const unsentBytesMax = 32 * 1024 * 1024
 
-interface PendingWrite {
+interface PendingWrite extends ForwardedWrite {
   readonly id: RequestId
-  readonly command: Uint8Array
   readonly expiresAtTick: number
+  /** 0 until it is first sent. */
+  counter: number
   sends: number
 }
 
@@ -40,9 +42,8 @@ export class Outbox {
   #session: string
   #bornMs = 0
   #usedAtMs = 0
-  #nextCounter = 1
-  /** Sent and unanswered, by counter, ascending. */
-  #sent = new Map<number, PendingWrite>()
+  /** Sent and unanswered, by counter. */
+  readonly #sent = new NumberedQueue<PendingWrite>(1)
   #sentBytes = 0
   /** Not sent yet, oldest first. */
   #unsent: PendingWrite[] = []
@@ -75,7 +76,7 @@ export class Outbox {
       this.#answer(id, failure('BUSY'))
       return
     }
-    this.#unsent.push({ id, command, expiresAtTick, sends: 0 })
+    this.#unsent.push({ id, command, expiresAtTick, counter: 0, sends: 0 })
     this.#unsentBytes += command.length
   }
 
@@ -95,13 +96,14 @@ export class Outbox {
     const isNewLeader = term !== this.#sentInTerm
     this.#renewIdleSession(wallMs, clockMs)
     this.#sentInTerm = term
-    const writes: [number, PendingWrite][] = isRepeat ? [...this.#sent] : []
-    writes.push(...this.#admit())
+    const again = isRepeat ? this.#allSent() : []
+    const admitted = this.#admit()
+    const writes = again.length > 0 ? [...again, ...admitted] : admitted
     if (isRepeat || this.#resendAtTick === Number.POSITIVE_INFINITY) {
       this.#resendAfterTicks = isNewLeader || !isRepeat ? retryTicks : this.#resendAfterTicks * 2
       this.#resendAtTick = tick + this.#resendAfterTicks
     }
-    for (const [, write] of writes) write.sends++
+    for (const write of writes) write.sends++
     return this.#pack(term, writes)
   }
 
@@ -127,9 +129,9 @@ export class Outbox {
         this.#resendAtTick = Math.min(this.#resendAtTick, tick + busyTicks)
         break
       case 'disk-full':
-        for (const [counter, write] of [...this.#sent]) {
-          if (counter < refused.next) continue
-          this.#remove(counter)
+        for (const write of this.#allSent()) {
+          if (write.counter < refused.next) continue
+          this.#remove(write.counter)
           this.#answer(write.id, failure('DISK_FULL'))
         }
         break
@@ -145,11 +147,10 @@ export class Outbox {
    */
   forgetSession(clockMs: number): void {
     const again: PendingWrite[] = []
-    for (const write of this.#sent.values()) {
-      if (write.sends === 1) again.push({ ...write, sends: 0 })
+    for (const write of this.#allSent()) {
+      if (write.sends === 1) again.push({ ...write, counter: 0, sends: 0 })
       else this.#answer(write.id, failure('OUTCOME_UNKNOWN'))
     }
-    this.#sent.clear()
     this.#sentBytes = 0
     this.#unsent = [...again, ...this.#unsent]
     for (const write of again) this.#unsentBytes += write.command.length
@@ -158,9 +159,10 @@ export class Outbox {
 
   /** Answers what has waited too long. */
   expire(tick: number): void {
-    for (const [counter, write] of this.#sent) {
+    for (let { first } = this.#sent; this.#sent.size > 0; { first } = this.#sent) {
+      const write = present(this.#sent.get(first), 'the first of what is sent')
       if (write.expiresAtTick > tick) break
-      this.#remove(counter)
+      this.#remove(first)
       this.#answer(write.id, failure('OUTCOME_UNKNOWN'))
     }
     let expired = 0
@@ -185,30 +187,30 @@ export class Outbox {
   /** Answers everything: this node stops, or was removed. */
   refuseAll(unsent: Response): void {
     this.refuseUnsent(unsent)
-    for (const write of this.#sent.values()) this.#answer(write.id, failure('OUTCOME_UNKNOWN'))
-    this.#sent.clear()
+    for (const write of this.#allSent()) this.#answer(write.id, failure('OUTCOME_UNKNOWN'))
+    this.#sent.clear(this.#sent.next)
     this.#sentBytes = 0
   }
 
   /** Moves what fits from the waiting to the sent, giving counters. */
-  #admit(): [number, PendingWrite][] {
-    const admitted: [number, PendingWrite][] = []
-    for (const write of this.#unsent) {
+  #admit(): PendingWrite[] {
+    const unsent = this.#unsent
+    let count = 0
+    for (const write of unsent) {
       if (this.#sentBytes > 0 && this.#sentBytes + write.command.length > sentBytesMax) break
-      const counter = this.#nextCounter++
-      this.#sent.set(counter, write)
+      write.counter = this.#sent.push(write)
       this.#sentBytes += write.command.length
       this.#unsentBytes -= write.command.length
-      admitted.push([counter, write])
+      count++
     }
-    this.#unsent.splice(0, admitted.length)
-    return admitted
+    this.#unsent = unsent.splice(count)
+    return unsent
   }
 
-  #pack(term: Term, writes: readonly (readonly [number, PendingWrite])[]): Forward[] {
-    const [lowest] = this.#sent.keys()
+  #pack(term: Term, writes: readonly PendingWrite[]): Forward[] {
+    const lowest = this.#sent.first
     const forwards: Forward[] = []
-    let batch: { counter: number; command: Uint8Array }[] = []
+    let batch: PendingWrite[] = []
     let bytes = 0
     const close = (): void => {
       if (batch.length === 0) return
@@ -218,25 +220,28 @@ export class Outbox {
         sequence: ++this.#sequence,
         session: this.#session,
         bornMs: this.#bornMs,
-        lowest: present(lowest, 'a lowest counter among what is sent'),
+        lowest,
         writes: batch,
       })
       batch = []
       bytes = 0
     }
-    for (const [counter, { command }] of writes) {
-      if (bytes + command.length > forwardBytesMax) close()
-      batch.push({ counter, command })
-      bytes += command.length
+    for (const write of writes) {
+      if (bytes + write.command.length > forwardBytesMax) close()
+      batch.push(write)
+      bytes += write.command.length
     }
     close()
     return forwards
   }
 
+  #allSent(): PendingWrite[] {
+    return [...this.#sent.entries()].map(([, write]) => write)
+  }
+
   #remove(counter: number): PendingWrite | undefined {
-    const write = this.#sent.get(counter)
+    const write = this.#sent.remove(counter)
     if (write === undefined) return undefined
-    this.#sent.delete(counter)
     this.#sentBytes -= write.command.length
     return write
   }
@@ -251,7 +256,7 @@ export class Outbox {
   #beginSession(bornMs: number): void {
     this.#session = this.#nameSession()
     this.#bornMs = bornMs
-    this.#nextCounter = 1
+    this.#sent.clear(1)
     this.#sentInTerm = undefined
   }
 }
@@ -263,7 +268,10 @@ const idleSessionMs = 120_000
 
 /** The response that a result of the state machine stands for. */
 export function toResponse(result: Result, copies: number): Response {
-  if (result.kind === 'written') return { ...result, copies }
+  if (result.kind === 'written') {
+    const { kind, version, existed } = result
+    return existed === undefined ? { kind, version, copies } : { kind, version, existed, copies }
+  }
   if (result.kind === 'replies') return { kind: 'redis', replies: result.replies }
   switch (result.code) {
     case 'VERSION_MISMATCH':

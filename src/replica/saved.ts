@@ -2,10 +2,12 @@
  * How what a consensus replica saves stands in the journal, and how a log is put together again from it.
  * The journal knows nothing of Raft: it keeps records of a kind, an index to compact by, and a body.
  */
-import { type LogIndex, logIndex, type NodeId, nodeId, term } from '../base/ids.js'
+import { present } from '../base/assert.js'
+import { logIndex, type NodeId, nodeId, term } from '../base/ids.js'
 import { emptyConfiguration } from '../raft/configuration.js'
 import { Log, type LogPosition } from '../raft/log.js'
-import type { Configuration, Entry, EntryKind, HardState } from '../raft/types.js'
+import type { Configuration, Entry, HardState } from '../raft/types.js'
+import { decodeEntries, encodeEntries } from './entry-run.js'
 
 /** A record for the journal; the body is the parts, one after the other. */
 export interface SavedRecord {
@@ -14,11 +16,14 @@ export interface SavedRecord {
   readonly parts: readonly Uint8Array[]
 }
 
-/** The kinds of records; what is on a disk keeps its number for ever. */
-const recordKinds = { state: 1, command: 2, configuration: 3, 'no-op': 4, reset: 5 } as const
+/** The kinds of records; what is on a disk keeps its number for ever. 2 to 4 were entries, one in each record. */
+const recordKinds = { state: 1, reset: 5, entries: 6 } as const
 
-/** Bytes of an entry's body before its data: its term. */
 const termBytes = 8
+/** Before the head of a record of entries: its length. */
+const headLengthBytes = 4
+/** Entries of one record together have at most about this many bytes (one entry may be larger). */
+const recordEntriesBytes = 1024 * 1024
 
 /**
  * Keeps term and vote (Raft paper, figure 2); the last such record counts. It stands for no entry: index 0.
@@ -28,11 +33,40 @@ export function stateRecord(state: HardState): SavedRecord {
 }
 
 /**
- * Keeps an entry, under its own index. It voids the entries that were kept from that index on, as when a leader
- * overwrites them (Raft paper, section 5.3).
+ * Keep entries that follow each other; each record stands under the index of its last one. They void the entries
+ * that were kept from the first index on, as when a leader overwrites them (Raft paper, section 5.3).
+ *
+ * A body is the length of its head, the head (JSON: the first index, and the runs of entry-run.ts), and the bytes
+ * of the entries as they stand in a message. So a batch costs one header and one checksum.
  */
-export function entryRecord(entry: Entry): SavedRecord {
-  return { kind: recordKinds[entry.kind], index: entry.index, parts: [encodeTerm(entry.term), entry.data] }
+export function entryRecords(entries: readonly Entry[]): SavedRecord[] {
+  const records: SavedRecord[] = []
+  let from = 0
+  while (from < entries.length) {
+    const upTo = endOfRecord(entries, from)
+    records.push(entryRecord(from === 0 && upTo === entries.length ? entries : entries.slice(from, upTo)))
+    from = upTo
+  }
+  return records
+}
+
+function endOfRecord(entries: readonly Entry[], from: number): number {
+  let bytes = 0
+  for (let position = from; position < entries.length; position++) {
+    bytes += entries[position]?.data.length ?? 0
+    if (bytes > recordEntriesBytes && position > from) return position
+  }
+  return entries.length
+}
+
+function entryRecord(entries: readonly Entry[]): SavedRecord {
+  const { runs, parts } = encodeEntries(entries)
+  const first = present(entries[0], 'an entry to keep')
+  const json = JSON.stringify([first.index, runs])
+  const head = Buffer.allocUnsafe(headLengthBytes + json.length)
+  head.writeUInt32BE(json.length)
+  head.write(json, headLengthBytes, 'latin1')
+  return { kind: recordKinds.entries, index: first.index + entries.length - 1, parts: [head, ...parts] }
 }
 
 /**
@@ -67,8 +101,13 @@ export class Recovery {
       case recordKinds.reset:
         this.#entries = []
         break
+      case recordKinds.entries:
+        for (const entry of decodeRecord(index, body)) this.#take(entry)
+        break
       default:
-        this.#take(decodeEntry(kind, logIndex(index), body))
+        throw new RecoveryError(
+          `The journal holds a record of kind ${kind}, which this version does not know.`,
+        )
     }
   }
 
@@ -115,15 +154,18 @@ function encodeTerm(value: number): Uint8Array {
   return bytes
 }
 
-function decodeEntry(kind: number, index: LogIndex, body: Uint8Array): Entry {
+function decodeRecord(index: number, body: Uint8Array): readonly Entry[] {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  const names = Object.keys(recordKinds) as (keyof typeof recordKinds)[]
-  const name = names.find(candidate => recordKinds[candidate] === kind)
-  if (name === undefined || name === 'state' || name === 'reset') {
-    throw new RecoveryError(`The journal holds a record of kind ${kind}, which this version does not know.`)
+  const headEnd = headLengthBytes + bytes.readUInt32BE()
+  // It is what entryRecord made: the journal vouches for every byte of it.
+  const [first, runs] = JSON.parse(bytes.toString('latin1', headLengthBytes, headEnd)) as [number, unknown]
+  const entries = decodeEntries(runs, bytes.subarray(headEnd), logIndex(first - 1), term(0))
+  if (entries === undefined) {
+    throw new RecoveryError(
+      `The journal's record up to entry ${index} cannot be read: another version may have written it.`,
+    )
   }
-  const entryKind: EntryKind = name
-  return { index, term: term(bytes.readUIntBE(2, 6)), kind: entryKind, data: bytes.subarray(termBytes) }
+  return entries
 }
 
 function decodeState(body: Uint8Array): HardState {

@@ -5,7 +5,13 @@ import { decodeConfiguration, encodeConfiguration } from '../../src/raft/configu
 import type { Log, LogPosition } from '../../src/raft/log.js'
 import { beginning } from '../../src/raft/raft.js'
 import type { Configuration, HardState, OutgoingSnapshot, RaftSaved } from '../../src/raft/types.js'
-import { entryRecord, Recovery, resetRecord, type SavedRecord, stateRecord } from '../../src/replica/saved.js'
+import {
+  entryRecords,
+  Recovery,
+  resetRecord,
+  type SavedRecord,
+  stateRecord,
+} from '../../src/replica/saved.js'
 
 /** The state machine's state at one moment: the commands applied so far, in order. */
 export interface Table {
@@ -47,8 +53,8 @@ export class NodeDisk {
         case 'state':
           this.#records.push(stateRecord(saved.state))
           break
-        case 'entry':
-          this.#records.push(entryRecord(saved.entry))
+        case 'entries':
+          this.#records.push(...entryRecords(saved.entries))
           break
         case 'reset':
           this.#records.push(resetRecord(saved))

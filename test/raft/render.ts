@@ -71,8 +71,8 @@ export function renderSaved(batch: readonly RaftSaved[]): string {
       switch (saved.kind) {
         case 'state':
           return `term ${saved.state.term}, vote ${saved.state.votedFor ?? 'none'}`
-        case 'entry':
-          return renderEntry(saved.entry)
+        case 'entries':
+          return renderEntries(saved.entries)
         case 'reset':
           return `log begins after ${renderPosition(saved)}`
         case 'snapshot-begin':

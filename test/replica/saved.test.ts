@@ -6,7 +6,7 @@ import type { Log, LogPosition } from '../../src/raft/log.js'
 import { beginning } from '../../src/raft/raft.js'
 import type { Entry } from '../../src/raft/types.js'
 import {
-  entryRecord,
+  entryRecords,
   Recovery,
   RecoveryError,
   resetRecord,
@@ -25,7 +25,7 @@ function entry(index: number, entryTerm: number, data = `${index}@${entryTerm}`)
 }
 
 function entries(...places: [index: number, entryTerm: number][]): SavedRecord[] {
-  return places.map(([index, entryTerm]) => entryRecord(entry(index, entryTerm)))
+  return places.flatMap(([index, entryTerm]) => entryRecords([entry(index, entryTerm)]))
 }
 
 function at(index: number, positionTerm: number): LogPosition {
@@ -62,7 +62,7 @@ describe('the recovery of what a consensus replica saved', () => {
     ]
     const recovery = recover([
       stateRecord({ term: term(1), votedFor: nodeId('a') }),
-      ...saved.map(entryRecord),
+      ...entryRecords(saved),
       stateRecord({ term: term(2), votedFor: undefined }),
     ])
     const log = recovery.log(beginning, undefined)
@@ -118,11 +118,11 @@ describe('the recovery of what a consensus replica saved', () => {
         let model: string[] = []
         batches.forEach(({ back, count }, position) => {
           model = model.slice(0, Math.max(0, model.length - back))
-          for (let added = 0; added < count; added++) {
-            const next = entry(model.length + 1, position + 1)
-            records.push(entryRecord(next))
-            model.push(Buffer.from(next.data).toString())
-          }
+          const batch = Array.from({ length: count }, (_, added) =>
+            entry(model.length + 1 + added, position + 1),
+          )
+          records.push(...entryRecords(batch))
+          model.push(...batch.map(({ data }) => Buffer.from(data).toString()))
           expect(contentsAfter(beginning, records)).to.deep.equal(model)
         })
       }),

@@ -47,7 +47,7 @@ export class Ledger implements DurableLog {
         this.#snapshotConfiguration = decodeMeta(record.meta)?.configuration ?? emptyConfiguration
       }
       if (record.kind === 'reset') this.#reset(record.index, record.term, this.#snapshotConfiguration)
-      if (record.kind === 'entry') this.#append(record.entry)
+      if (record.kind === 'entries') for (const entry of record.entries) this.#append(entry)
     }
   }
 

@@ -457,19 +457,19 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'src/replica/intake.js',
-        find: 'if (counter <= intake.proposed || counter <= state.sessions.last(session)) {',
+        find: 'if (counter <= proposed || counter <= applied) {',
         replace: 'if (state.sessions.result(session, counter) !== undefined) {',
       },
       {
         file: 'src/replica/intake.js',
-        find: "if (counter > expected)\n                return refuse(intake.isPutOff ? 'busy' : 'gap', expected);",
+        find: "if (counter > expected)\n                return refuse(intake.isPutOff && fresh.length === 0 ? 'busy' : 'gap');",
         replace: '',
       },
       {
         file: 'src/kv/sessions.js',
         find: 'if (identity.counter === expected)',
         replace:
-          'if (session?.results.has(identity.counter) !== true && identity.counter >= identity.lowest)',
+          'if (session?.results.get(identity.counter) === undefined && identity.counter >= identity.lowest)',
       },
     ],
     caughtBy: ['versions follow time and connections', 'histories are linearizable'],

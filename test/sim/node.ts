@@ -16,7 +16,7 @@ import type { ClusterEvent, Request, Response } from '../../src/protocol/request
 import { encodeConfiguration, findMember } from '../../src/raft/configuration.js'
 import type { Configuration, RaftSaved } from '../../src/raft/types.js'
 import { decodeMeta } from '../../src/replica/checkpoint.js'
-import { decodeMessage, encodeMessage } from '../../src/replica/codec.js'
+import { decodeMessage, messageEncoder } from '../../src/replica/codec.js'
 import { type ConsensusOptions, ConsensusReplica } from '../../src/replica/consensus.js'
 import type { ConsensusMessage } from '../../src/replica/messages.js'
 import { RecoveryError } from '../../src/replica/saved.js'
@@ -192,7 +192,10 @@ export class SimulatedNode {
     const first = { index: logIndex(1), term: term(1) }
     const records: RaftSaved[] = [
       { kind: 'state', state: { term: term(1), votedFor: undefined } },
-      { kind: 'entry', entry: { ...first, kind: 'configuration', data: encodeConfiguration(configuration) } },
+      {
+        kind: 'entries',
+        entries: [{ ...first, kind: 'configuration', data: encodeConfiguration(configuration) }],
+      },
     ]
     store.save(records, 'inline', fail)
     this.ledger.saved(records)
@@ -299,11 +302,12 @@ export class SimulatedNode {
     const { member } = this
     const replica = new ConsensusReplica({ self: member, state, log, table, random, options })
     const transport = this.#connect(life)
+    const encode = messageEncoder()
     const driver = new Driver<ConsensusMessage, RaftSaved>(replica, {
       clock: life.clock,
       tickMs: options.tickMs,
       store: this.#watchSaves(store),
-      send: (to, message) => transport.send(to, encodeMessage(message)),
+      send: (to, message) => transport.send(to, encode(message)),
       onEvent: event => {
         this.#world.note(this.name, describeEvent(event))
         this.#events.onEvent(this, event)
