@@ -70,22 +70,20 @@ export function isServing(core: Core, leadership: Leadership): boolean {
 }
 
 /**
- * A linearizable read: ready at once (single voter, lease), or when its round is answered. The messages of a round tell
- * everybody what is committed; where there is none, the member for which the read is, if any, is told here.
+ * A linearizable read: ready at once (single voter, lease), or when its round is answered. The member for which it is, if
+ * any, is told what is committed, by a message of the round or, where there is none, at once.
  */
 export function startRead(core: Core, leadership: Leadership, token: number, asker?: NodeId): void {
   assert(isServing(core, leadership), 'a leader reads only after its no-op is committed')
   const read = { token, index: core.commitIndex }
   const hasLease = core.isLease && leadership.reads.hasLease(core.tick, core.options.electionTicks)
-  if (!hasLease && !isAlone(core)) {
-    leadership.reads.add(read)
-    return
-  }
-  core.readyReads.push(read)
+  const isReady = hasLease || isAlone(core)
+  if (isReady) core.readyReads.push(read)
+  else leadership.reads.add(read)
   const progress = asker && leadership.progress.get(asker)
-  if (progress && progress.toldCommit < core.commitIndex && progress.sending.kind === 'streaming') {
-    sendEmpty(core, leadership, asker, progress, false)
-  }
+  if (!progress || progress.toldCommit >= core.commitIndex) return
+  if (!isReady) progress.wantsCommit = true
+  else if (progress.sending.kind === 'streaming') sendEmpty(core, leadership, asker, progress, false)
 }
 
 /** Whether no other member votes. */
@@ -137,6 +135,7 @@ export function tickLeader(core: Core, leadership: Leadership): void {
     sampleCommit(core, leadership)
     core.health = surveyMembers(core, leadership)
     leadership.reads.startRound(core.tick)
+    leadership.reads.noteAllAsked()
     for (const [id, progress] of leadership.progress) {
       if (progress.sending.kind === 'probing') progress.sending.waiting = false
       resendPiece(core, leadership, id, progress)
@@ -156,21 +155,55 @@ export function tickLeader(core: Core, leadership: Leadership): void {
 
 /** At the end of a turn: a round for the reads that wait, and entries to everybody who has room for them. */
 export function replicate(core: Core, leadership: Leadership): void {
-  const probing = leadership.reads.wantsRound
-  if (probing) {
-    leadership.reads.startRound(core.tick)
-    leadership.reads.askAll()
+  const { reads } = leadership
+  const isRound = reads.wantsRound
+  if (isRound) {
+    reads.startRound(core.tick)
+    reads.askAll(core.tick)
   }
+  const untold: NodeId[] = []
   for (const [id, progress] of leadership.progress) {
-    const sent = sendEntries(core, leadership, id, progress)
-    if (probing && !sent) sendEmpty(core, leadership, id, progress, false)
+    if (!sendEntries(core, leadership, id, progress)) untold.push(id)
   }
   leadership.lastAppend = undefined
+  if (isRound) askForRound(core, leadership, untold)
+  else if (reads.shouldWiden(core.tick)) askForRoundAgain(core, leadership)
   const { transfer } = leadership
   if (transfer === undefined || transfer.asked) return
   if (leadership.progress.get(transfer.to)?.matched === core.log.lastIndex) {
     transfer.asked = true
     core.sendNow(transfer.to, { kind: 'timeout-now', term: core.term })
+  }
+}
+
+/**
+ * Of the members to which this turn sends no entries, asks those whose answers the round needs beside the others', and
+ * those that wait to be told what is committed.
+ */
+function askForRound(core: Core, leadership: Leadership, untold: readonly NodeId[]): void {
+  const { configuration, commitIndex } = core
+  const all = voters(configuration)
+  let needed = majority(all.length) - all.filter(voter => !untold.includes(voter)).length
+  const candidates = untold.map(id => {
+    const progress = present(leadership.progress.get(id), 'the progress of a member')
+    const isWaiting = progress.wantsCommit && progress.toldCommit < commitIndex
+    progress.wantsCommit = false
+    const rank = (isWaiting ? 4 : 0) + (progress.isGone ? 0 : 2) + (leadership.reads.quickest === id ? 1 : 0)
+    return { id, progress, isWaiting, rank }
+  })
+  candidates.sort((one, other) => other.rank - one.rank || other.progress.round - one.progress.round)
+  for (const { id, progress, isWaiting } of candidates) {
+    const counts = isVoter(configuration, id)
+    if (!isWaiting && (needed <= 0 || !counts)) continue
+    sendEmpty(core, leadership, id, progress, false)
+    if (counts) needed--
+  }
+}
+
+/** Some of those that were asked do not answer: asks everybody who has not. */
+function askForRoundAgain(core: Core, leadership: Leadership): void {
+  for (const [id, progress] of leadership.progress) {
+    if (progress.round < leadership.reads.round) sendEmpty(core, leadership, id, progress, false)
   }
 }
 
@@ -198,7 +231,10 @@ export function onAppendReply(core: Core, leadership: Leadership, from: NodeId, 
   progress.diskFull = reply.diskFull
   progress.lastIndex = reply.lastIndex
   progress.appliedIndex = reply.appliedIndex
-  if (reply.round > progress.round) progress.round = reply.round
+  if (reply.round > progress.round) {
+    progress.round = reply.round
+    leadership.reads.noteAnswer(from, reply.round)
+  }
 
   const { outcome } = reply
   if (outcome.kind === 'matched') onMatched(core, leadership, progress, outcome.matched)
@@ -253,6 +289,7 @@ export function loseConnection(leadership: Leadership, node: NodeId): void {
   suspectLoss(leadership, node)
   const progress = leadership.progress.get(node)
   if (progress !== undefined) progress.isGone = true
+  leadership.reads.widen()
   if (leadership.transfer?.to === node) leadership.transfer = undefined
 }
 

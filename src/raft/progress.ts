@@ -30,6 +30,8 @@ export class Progress {
   isGone = false
   /** The newest read round it has answered. */
   round = 0
+  /** It reads for its clients what it was not told to be committed: the next round tells it. */
+  wantsCommit = false
   /** The greatest commit index it was told. */
   toldCommit: LogIndex = logIndex(0)
   lastIndex: LogIndex = logIndex(0)
