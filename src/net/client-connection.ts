@@ -56,6 +56,8 @@ export interface ConnectionHost {
   noteRequests(count: number): void
   /** Asks for one call of {@link ClientConnection.turn} after the input that already waits has been read. */
   schedule(connection: ClientConnection): void
+  /** The same as soon as what runs now is over: the backend has answered, perhaps with more answers to come. */
+  scheduleReplies(connection: ClientConnection): void
   /** The connection is gone. */
   forget(connection: ClientConnection): void
 }
@@ -78,6 +80,10 @@ export class ClientConnection implements ExchangeOwner {
   #input: 'open' | 'ended' | 'finished' = 'open'
   #isPaused = false
   #isEnding = false
+  /** Set while messages are read and requests started. */
+  #isReading = false
+  /** Set from an answer of the backend to the turn in which it may leave. */
+  #isToReply = false
   /** Whether a line with anything in it has come; the first one decides whether this is a browser. */
   #hasSpoken = false
   #window = windowFirst
@@ -133,11 +139,13 @@ export class ClientConnection implements ExchangeOwner {
     }
   }
 
-  /** Does what the connection has to do in one turn of the loop: reads messages, starts requests, sends replies. */
+  /** Does what the connection has to do in one turn of the loop: sends replies, reads messages, starts requests. */
   turn(): void {
+    this.#isToReply = false
     if (this.#socket.destroyed) return
-    this.#read()
+    // What leaves makes room for what is read.
     this.#sendReplies()
+    this.#read()
     this.#settle()
   }
 
@@ -179,6 +187,7 @@ export class ClientConnection implements ExchangeOwner {
 
   /** Reads as many messages as one turn and the bounds allow, and starts what may start. */
   #read(): void {
+    this.#isReading = true
     let bytes = 0
     let count = 0
     while (count < messagesPerTurn && bytes < messageBytesPerTurn && this.#mayRead()) {
@@ -189,6 +198,7 @@ export class ClientConnection implements ExchangeOwner {
     }
     this.#host.noteRequests(count)
     this.#start()
+    this.#isReading = false
   }
 
   /** What the client said without a newline before it closed its side; nothing is read after it. */
@@ -304,7 +314,12 @@ export class ClientConnection implements ExchangeOwner {
     exchange.answer = answer
     this.#answerBytes += answerBytes(answer)
     this.#ordering.answered(exchange)
-    this.#host.schedule(this)
+    // What was answered on the spot waits for others to have their turns, or a flood would have all of them.
+    if (this.#isReading) this.#host.schedule(this)
+    else if (!this.#isToReply) {
+      this.#isToReply = true
+      this.#host.scheduleReplies(this)
+    }
   }
 
   /** Sends the replies that may leave, and what a watcher is to be told, in one write. */
@@ -327,9 +342,18 @@ export class ClientConnection implements ExchangeOwner {
     const piledUp = unsent + out.length >= unsentBytesMax
     this.#window = piledUp ? windowMin : Math.min(windowMax, this.#window + left)
     if (out.length === 0) return
-    const isTaken = this.#socket.write(out.take())
+    const isTaken = this.#write(out)
     // The system took it all at once, so that no `drain` will say that there is room for the rest.
     if (isTaken && piledUp) this.#host.schedule(this)
+  }
+
+  /** Hands the replies to the system, which mostly takes them on the spot: then nothing has to be copied. */
+  #write(out: ByteWriter): boolean {
+    const socket = this.#socket
+    if (socket.writableLength > 0) return socket.write(out.take())
+    const isTaken = socket.write(out.view())
+    out.clear(socket.writableLength > 0)
+    return isTaken
   }
 
   /** From now on events are told, in the form of the last `watch`. */

@@ -93,6 +93,8 @@ class ClientPort implements ClientServer, ConnectionHost {
   #onEmpty: () => void = () => {}
   /** Connections that asked for a turn. */
   #due = new Set<ClientConnection>()
+  /** Connections whose requests the backend has answered. */
+  #answered: ClientConnection[] = []
 
   constructor(backend: Backend, options: ClientServerOptions) {
     this.backend = backend
@@ -170,6 +172,12 @@ class ClientPort implements ClientServer, ConnectionHost {
     this.#due.add(connection)
   }
 
+  scheduleReplies(connection: ClientConnection): void {
+    // Behind the backend's turn, yet before the loop goes on: its answers leave together, and at once.
+    if (this.#answered.length === 0) process.nextTick(() => this.#sendAnswers())
+    this.#answered.push(connection)
+  }
+
   forget(connection: ClientConnection): void {
     this.#connections.delete(connection)
     if (this.#connections.size === 0) this.#onEmpty()
@@ -188,6 +196,12 @@ class ClientPort implements ClientServer, ConnectionHost {
     const due = this.#due
     this.#due = new Set()
     for (const connection of due) connection.turn()
+  }
+
+  #sendAnswers(): void {
+    const answered = this.#answered
+    this.#answered = []
+    for (const connection of answered) connection.turn()
   }
 
   #onConnection(socket: Socket): void {

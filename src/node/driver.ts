@@ -5,7 +5,7 @@
  * It runs on ports (clock, store, wire), so that the simulator runs the very same driver.
  */
 import type { Clock } from '../base/clock.js'
-import { type NodeId, type RequestId, requestId } from '../base/ids.js'
+import type { NodeId, RequestId } from '../base/ids.js'
 import {
   type ClusterEvent,
   failure,
@@ -14,6 +14,7 @@ import {
   type Response,
 } from '../protocol/request.js'
 import type { Effects, Input, Replica } from '../replica/contract.js'
+import { Waiters } from './waiters.js'
 
 /** Where a save may wait for the disk; see the journal. */
 export type SaveMode = 'inline' | 'overlap'
@@ -46,9 +47,8 @@ export interface DriverPorts<Message, Saved> {
 export class Driver<Message, Saved> {
   readonly #replica: Replica<Message, Saved>
   readonly #ports: DriverPorts<Message, Saved>
-  readonly #waiters = new Map<RequestId, Receiver>()
+  readonly #waiters = new Waiters()
   #inputs: Input<Message>[] = []
-  #nextRequest = 1
   #isScheduled = false
   #isStepping = false
   #isStopped = false
@@ -70,15 +70,14 @@ export class Driver<Message, Saved> {
 
   /** Asks the replica; `receiver` is told the answer, in a later turn, unless it is abandoned before. */
   request(request: Request, receiver: Receiver): RequestId {
-    const id = requestId(this.#nextRequest++)
-    this.#waiters.set(id, receiver)
+    const id = this.#waiters.add(receiver)
     this.input({ kind: 'request', id, request })
     return id
   }
 
   /** Nobody waits for the answer to this request any more. */
   abandon(id: RequestId): void {
-    if (this.#waiters.delete(id)) this.input({ kind: 'abandoned', id })
+    if (this.#waiters.take(id) !== undefined) this.input({ kind: 'abandoned', id })
   }
 
   /** Takes an input; it is stepped in the next turn, in the order of arrival. */
@@ -91,7 +90,7 @@ export class Driver<Message, Saved> {
   stop(response: Response): void {
     this.#isStopped = true
     this.#cancelTimer?.()
-    for (const id of [...this.#waiters.keys()]) this.#answer(id, response)
+    for (const receiver of this.#waiters.takeAll()) receiver.answered(response)
   }
 
   #schedule(): void {
@@ -163,7 +162,7 @@ export class Driver<Message, Saved> {
     }
     if (effects.compactTo !== undefined) store.compact(effects.compactTo)
     for (const event of effects.events) this.#ports.onEvent(event)
-    for (const { id, response } of effects.reply) this.#answer(id, response)
+    for (const { id, response } of effects.reply) this.#waiters.take(id)?.answered(response)
     return effects.more
   }
 
@@ -175,13 +174,6 @@ export class Driver<Message, Saved> {
       else if ('code' in error && error.code === 'ENOSPC') this.input({ kind: 'checkpoint-failed' })
       else this.#fail(error)
     })
-  }
-
-  #answer(id: RequestId, response: Response): void {
-    const receiver = this.#waiters.get(id)
-    if (receiver === undefined) return
-    this.#waiters.delete(id)
-    receiver.answered(response)
   }
 
   #fail(error: Error): void {

@@ -1,6 +1,6 @@
 /**
  * Gathers text and bytes into one piece, so that the replies of a turn leave in one write. One writer serves
- * many connections, one after the other: what it gathered is copied out, its own memory stays.
+ * many connections, one after the other: its memory stays, unless somebody goes on reading from it.
  */
 export class ByteWriter {
   #buffer = Buffer.allocUnsafeSlow(bytesKept)
@@ -31,11 +31,21 @@ export class ByteWriter {
 
   /** Everything gathered, as bytes of its own; the writer is empty again. */
   take(): Buffer {
-    const taken = Buffer.from(this.#buffer.subarray(0, this.#length))
+    const taken = Buffer.from(this.view())
+    this.clear()
+    return taken
+  }
+
+  /** Everything gathered, where it stands: the bytes change as soon as the writer is used again. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  /** Empties the writer. If somebody keeps what {@link view} gave, `isKept`, the memory is left to them. */
+  clear(isKept = false): void {
     this.#length = 0
     // After a burst of large replies the memory is given back.
-    if (this.#buffer.length > bytesKeptMax) this.#buffer = Buffer.allocUnsafeSlow(bytesKept)
-    return taken
+    if (isKept || this.#buffer.length > bytesKeptMax) this.#buffer = Buffer.allocUnsafeSlow(bytesKept)
   }
 
   /** Adds text that is ASCII, for which there is room; false, and nothing is added, if it is anything else. */

@@ -2,6 +2,7 @@
  * The one table of commands. Parsers of every dialect, usage lines, help and the reference page are made from
  * its rows; what a command asks of an engine is in command.ts.
  */
+import { NameTable } from './names.js'
 import type { RequestKind } from './ordering.js'
 import type { ClusterStatus } from './request.js'
 
@@ -205,41 +206,19 @@ export function findCommand(name: string): Verb | undefined {
   return verbOfName.get(name) ?? verbOfName.get(name.toLowerCase())
 }
 
-/** A command that was found by one of its names. */
-export interface NamedCommand {
-  readonly name: string
+/** A command and its row. */
+export interface FoundCommand {
   readonly verb: Verb
   readonly row: CommandRow
 }
 
-/** All names, by their length: few names share one, so that none has to be made a string to be looked up. */
-const namesByLength: readonly (readonly NamedCommand[] | undefined)[] = namesIn(verbOfName)
+const commandOfName = new NameTable<FoundCommand>(
+  [...verbOfName].map(([name, verb]) => [name, { verb, row: commandRow(verb) }]),
+)
 
 /** The same as {@link findCommand} for a name that stands in bytes. */
-export function findCommandAt(bytes: Uint8Array, start: number, end: number): NamedCommand | undefined {
-  const candidates = namesByLength[end - start] ?? []
-  for (const candidate of candidates) if (isNameAt(bytes, start, candidate.name)) return candidate
-  return undefined
-}
-
-function namesIn(verbs: ReadonlyMap<string, Verb>): NamedCommand[][] {
-  const byLength: NamedCommand[][] = []
-  for (const [name, verb] of verbs) {
-    const sameLength = byLength[name.length] ?? []
-    sameLength.push({ name, verb, row: commandRow(verb) })
-    byLength[name.length] = sameLength
-  }
-  return byLength
-}
-
-/** Whether a name, which is in lower case, stands here in either case. */
-function isNameAt(bytes: Uint8Array, start: number, name: string): boolean {
-  for (let at = 0; at < name.length; at++) {
-    const byte = bytes[start + at] ?? 0
-    const lower = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte
-    if (lower !== name.charCodeAt(at)) return false
-  }
-  return true
+export function findCommandAt(bytes: Uint8Array, start: number, end: number): FoundCommand | undefined {
+  return commandOfName.find(bytes, start, end)?.row
 }
 
 /** Whether a command, or one of its options, exists on an engine. */

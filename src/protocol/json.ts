@@ -13,7 +13,15 @@ import {
   shortened,
   toCommand,
 } from './command.js'
-import { commandRow, type Engine, findCommand, isFor, type OptionRow, type Verb } from './commands.js'
+import {
+  commandRow,
+  type Engine,
+  findCommand,
+  isFor,
+  type OptionRow,
+  type Verb,
+  type WordRow,
+} from './commands.js'
 import { checkKey } from './key.js'
 import { type Failure, failure } from './request.js'
 import { isUtf8 } from './utf8.js'
@@ -67,22 +75,24 @@ function readFields(
   given: Arguments,
 ): Failure | undefined {
   const row = commandRow(verb)
-  const options = new Map<string, string | number | true>()
-  const missing = new Set(row.words.filter(word => !word.optional).map(word => word.name))
-  for (const [name, field] of Object.entries(message)) {
+  let options: Map<string, string | number | true> | undefined
+  /** A bit for each word of the row that is there. */
+  let seen = 0
+  for (const name of Object.keys(message)) {
     if (name === 'id' || name === 'op') continue
+    const field = message[name]
     if (name === 'request' && row.kind === 'write') {
       if (!isUuid(field)) return invalidJson('"request" must be a UUID.')
       given.identity = field.toLowerCase()
       continue
     }
-    const word = row.words.find(each => each.name === (name === 'valueBase64' ? 'value' : name))
-    if (word !== undefined) {
-      const isSecond = word.is === 'value' && !missing.has(word.name)
-      if (isSecond) return invalidJson('give "value" or "valueBase64", not both.')
+    const place = placeOf(name === 'valueBase64' ? 'value' : name, row.words)
+    if (place !== -1) {
+      // Only a value has two names, and so can come twice.
+      if ((seen & (1 << place)) !== 0) return invalidJson('give "value" or "valueBase64", not both.')
       const problem = readField(name, field, given)
       if (problem !== undefined) return problem
-      missing.delete(word.name)
+      seen |= 1 << place
       continue
     }
     const option = Object.hasOwn(row.options, name) ? row.options[name] : undefined
@@ -91,11 +101,22 @@ function readFields(
     const read = optionValue(option, field)
     if (typeof read === 'object') return invalidJson(`"${name}" must be a ${read.wanted}.`)
     // A flag that is false is one that is not there.
-    if (read !== false) options.set(name, read)
+    if (read === false) continue
+    options ??= new Map()
+    options.set(name, read)
   }
-  given.options = options
-  const [lacking] = missing
-  return lacking === undefined ? undefined : invalidJson(`'${verb}' needs "${lacking}".`)
+  if (options !== undefined) given.options = options
+  for (const [place, word] of row.words.entries()) {
+    const isLacking = !word.optional && (seen & (1 << place)) === 0
+    if (isLacking) return invalidJson(`'${verb}' needs "${word.name}".`)
+  }
+  return undefined
+}
+
+/** Which of the words has that name; -1 if none has. */
+function placeOf(name: string, words: readonly WordRow[]): number {
+  for (let place = 0; place < words.length; place++) if (words[place]?.name === name) return place
+  return -1
 }
 
 /** The value of an option if it is of the right kind, else what kind is wanted. */

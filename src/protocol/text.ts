@@ -15,9 +15,9 @@ import {
 import {
   commandRow,
   type Engine,
+  type FoundCommand,
   findCommandAt,
   isFor,
-  type NamedCommand,
   type OptionRow,
   usage,
   type Verb,
@@ -111,7 +111,7 @@ function readOptions(
 function readWords(
   line: Buffer,
   from: number,
-  { verb, row }: NamedCommand,
+  { verb, row }: FoundCommand,
   engine: Engine,
   given: Arguments,
 ): Failure | undefined {

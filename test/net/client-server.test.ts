@@ -79,6 +79,20 @@ describe('the client port', () => {
     )
   })
 
+  it('sends what the backend answers in one go before the loop goes on to anything else', async () => {
+    await open()
+    const { backend, server } = port
+    backend.holding = true
+    const clients = [await port.connect(), await port.connect()]
+    for (const client of clients) client.send('get a\nget b\n')
+    await eventually(() => backend.held.length === 4)
+    backend.release()
+    expect(server.stats().requests).to.equal(4)
+    await new Promise<void>(resolve => process.nextTick(resolve))
+    expect(server.stats().requests).to.equal(0)
+    for (const client of clients) await client.until(() => client.lines === 2)
+  })
+
   it('answers everything to a client that closed its side, the last line without newline included', async () => {
     await open()
     port.backend.holding = true

@@ -31,6 +31,17 @@ describe('gathering the replies of a turn', () => {
     )
   })
 
+  it('leaves its memory to whoever keeps a view of it', () => {
+    const writer = new ByteWriter()
+    const kept = writer.text('kept').view()
+    writer.clear(true)
+    writer.text('another')
+    expect(kept.toString()).to.equal('kept')
+    expect(writer.view().toString()).to.equal('another')
+    writer.clear()
+    expect(writer.text('third').take().toString()).to.equal('third')
+  })
+
   it('takes what is larger than the memory it begins with', () => {
     const writer = new ByteWriter()
     const large = 'ä'.repeat(40_000)

@@ -15,7 +15,7 @@ import type { Transaction } from './transaction.js'
 export interface Question {
   readonly kind: 'question'
   readonly request: DataRequest
-  readonly next: (response: Response) => RespReply | Question
+  next(response: Response): RespReply | Question
 }
 
 /** A command that asks the database. */

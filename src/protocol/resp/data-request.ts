@@ -19,13 +19,9 @@ export function dataRequest(
   local: boolean,
   watched: readonly Watched[] = [],
 ): OrderedRequest {
-  const [only] = operations.length === 1 && watched.length === 0 ? operations : []
-  if (only?.op === 'get') return { kind: 'read', request: { op: 'get', key: only.key, local } }
-  if (only !== undefined && isPlainSet(only)) {
-    return { kind: 'write', request: { op: 'set', key: only.key, value: only.value } }
-  }
-  const [key] = only?.op === 'delete' && only.keys.length === 1 ? only.keys : []
-  if (key !== undefined) return { kind: 'write', request: { op: 'delete', key } }
+  const only = operations.length === 1 && watched.length === 0 ? operations[0] : undefined
+  const plain = only === undefined ? undefined : plainRequest(only, local)
+  if (plain !== undefined) return plain
   const reads = operations.filter((operation): operation is ReadOperation => isRead(operation))
   if (reads.length < operations.length || watched.length > 0) {
     return { kind: 'write', request: { op: 'redis-write', operations, watched } }
@@ -35,20 +31,45 @@ export function dataRequest(
 
 /** One reply for each of the operations, or why there is none. */
 export function repliesOf(request: DataRequest, response: Response): readonly Reply[] | Failure {
+  if (response.kind === 'redis') return response.replies
+  const reply = replyOf(request, response)
+  return isFailure(reply) ? reply : [reply]
+}
+
+/** The same for a single operation. */
+export function replyOf(request: DataRequest, response: Response): Reply | Failure {
   switch (response.kind) {
     case 'redis':
-      return response.replies
+      return response.replies[0] ?? unknown
     case 'value':
-      return [{ kind: 'bytes', value: response.value }]
+      return { kind: 'bytes', value: response.value }
     case 'written':
-      return [request.op === 'delete' ? { kind: 'integer', value: 1 } : { kind: 'status', text: 'OK' }]
+      return request.op === 'delete' ? { kind: 'integer', value: 1 } : ok
     case 'error':
       if (response.code !== 'KEY_NOT_FOUND') return response
-      return [request.op === 'delete' ? { kind: 'integer', value: 0 } : { kind: 'nil' }]
+      return request.op === 'delete' ? { kind: 'integer', value: 0 } : { kind: 'nil' }
     default:
       // No request made here is answered like this.
-      return { kind: 'error', code: 'OUTCOME_UNKNOWN' }
+      return unknown
   }
+}
+
+/** A failure has a code, where the error of an operation has its text. */
+export function isFailure(reply: Reply | Failure): reply is Failure {
+  return reply.kind === 'error' && 'code' in reply
+}
+
+const unknown: Failure = { kind: 'error', code: 'OUTCOME_UNKNOWN' }
+const ok: Reply = { kind: 'status', text: 'OK' }
+
+/** What the other dialects can ask, too. */
+function plainRequest(operation: Operation, local: boolean): OrderedRequest | undefined {
+  if (operation.op === 'get') return { kind: 'read', request: { op: 'get', key: operation.key, local } }
+  if (isPlainSet(operation)) {
+    return { kind: 'write', request: { op: 'set', key: operation.key, value: operation.value } }
+  }
+  const key = operation.op === 'delete' && operation.keys.length === 1 ? operation.keys[0] : undefined
+  return key === undefined ? undefined : { kind: 'write', request: { op: 'delete', key } }
 }
 
 type SetOperation = Extract<Operation, { op: 'set' }>

@@ -6,6 +6,8 @@
  * - what a request changes in the state of its connection holds for the next one, whether its reply is written or not;
  * - a command that is refused between MULTI and EXEC breaks the transaction.
  */
+import type { DataRequest } from '../command.js'
+import { NameTable } from '../names.js'
 import { failure, type Response } from '../request.js'
 import { askIfLeading } from './cluster-commands.js'
 import type { DataCommandRow } from './command-row.js'
@@ -19,7 +21,7 @@ import type {
   RespHost,
   SessionState,
 } from './conversation.js'
-import { dataRequest, repliesOf } from './data-request.js'
+import { dataRequest, isFailure, replyOf } from './data-request.js'
 import { failureReply } from './failures.js'
 import { errorReply, type RespReply, type RespVersion } from './reply.js'
 import { askRing } from './ring-data.js'
@@ -84,9 +86,10 @@ export class RespSession {
   }
 
   #outcome(words: readonly Buffer[]): Outcome {
-    const name = nameOf(words[0])
-    const row = this.#context.table.get(name)
-    if (row === undefined) return this.#refuse(unknownCommand(words))
+    const [nameWord] = words
+    const found = nameWord === undefined ? undefined : commandOfName.find(nameWord)
+    if (found === undefined) return this.#refuse(unknownCommand(words))
+    const { name, row } = found
     if (!('subcommands' in row)) return this.#run(row, name, words)
     const [, subname] = words
     if (subname === undefined) {
@@ -135,14 +138,7 @@ export class RespSession {
     if (transaction !== undefined) return transaction.queue({ operation, row }, bytesOf(words))
     if (this.#context.host.engine === 'ring') return askRing(operation, name)
     const { kind, request } = dataRequest([operation], mayBeStale(this.state))
-    const next = (response: Response): RespReply => {
-      const replies = repliesOf(request, response)
-      if ('kind' in replies) return failureReply(replies)
-      const [reply] = replies
-      if (reply === undefined) return failureReply(failure('OUTCOME_UNKNOWN'))
-      return row.shape?.(reply) ?? reply
-    }
-    const question: Question = { kind: 'question', request, next }
+    const question = new DataQuestion(request, row)
     const order = row.walks ? 'walk' : kind
     if (kind === 'read' || !this.state.isReadOnly) return { kind: 'ask', order, first: question }
     const key = words[row.keys[0]]
@@ -155,6 +151,26 @@ export class RespSession {
     return reply
   }
 }
+
+/** What a command on data asks, and how its reply is made of the answer. */
+class DataQuestion implements Question {
+  readonly kind = 'question'
+  readonly request: DataRequest
+  readonly #row: DataCommandRow
+
+  constructor(request: DataRequest, row: DataCommandRow) {
+    this.request = request
+    this.#row = row
+  }
+
+  next(response: Response): RespReply {
+    const reply = replyOf(this.request, response)
+    if (isFailure(reply)) return failureReply(reply)
+    return this.#row.shape?.(reply) ?? reply
+  }
+}
+
+const commandOfName = new NameTable(commandTable)
 
 const forms = {
   2: { spoken: formOf(2, false), silent: formOf(2, true) },

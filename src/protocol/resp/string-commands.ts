@@ -112,6 +112,7 @@ function setOf(words: readonly Buffer[], keyAt: number, valueAt: number): SetOpe
 
 function readSet(words: readonly Buffer[]): Operation {
   const plain = setOf(words, 0, 1)
+  if (words.length === 2) return plain
   let condition: SetOperation['condition']
   let previous = false
   let keep = false

@@ -75,6 +75,35 @@ describe('A parser of the Redis protocol', () => {
     )
   })
 
+  it('reads the same from one piece as byte by byte, also where a few bytes are wrong', () => {
+    const word = fc.oneof(fc.uint8Array({ maxLength: 12 }), fc.uint8Array({ minLength: 90, maxLength: 110 }))
+    const words = fc.oneof(
+      fc.array(word, { maxLength: 5 }),
+      fc.array(fc.constant(Buffer.from('w')), { minLength: 60, maxLength: 70, size: 'max' }),
+    )
+    const telling = fc.constantFrom(...Buffer.from('*$\r\n-0123456789'))
+    const change = fc.record({ at: fc.nat(400), to: telling, isExtra: fc.boolean() })
+    fc.assert(
+      fc.property(
+        fc.array(words, { minLength: 1, maxLength: 4 }),
+        fc.array(change, { maxLength: 3 }),
+        (requests, changes) => {
+          const bytes = [...Buffer.concat(requests.map(each => request(...each)))]
+          for (const { at, to, isExtra } of changes) bytes.splice(at % bytes.length, isExtra ? 0 : 1, to)
+          const data = Buffer.from(bytes)
+          // What follows a request is told apart by its first byte elsewhere; here everything is one.
+          const whole = parse([data])
+          const single = parse(bytesOf(data))
+          expect(shown(whole)).to.deep.equal(shown(single))
+          const sizes = (found: readonly ParsedRequest[]) =>
+            found.map(one => (one instanceof RespRequest ? one.bytes : undefined))
+          expect(sizes(whole)).to.deep.equal(sizes(single))
+        },
+      ),
+      { numRuns: 1500 },
+    )
+  })
+
   it('copies no word that lies within one chunk', () => {
     const data = request('SET', 'key1', 'v'.repeat(90))
     const [one] = parse([data])
