@@ -151,7 +151,6 @@ export function replicate(core: Core, leadership: Leadership): void {
     const sent = sendEntries(core, leadership, id, progress)
     if (probing && !sent) sendEmpty(core, leadership, id, progress, false)
   }
-  leadership.lastAppend = undefined
   const { transfer } = leadership
   if (transfer === undefined || transfer.asked) return
   if (leadership.progress.get(transfer.to)?.matched === core.log.lastIndex) {
