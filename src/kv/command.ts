@@ -13,7 +13,7 @@
 import { present } from '../base/assert.js'
 import type { Operation, Watched } from '../base/operation.js'
 import { decodeOperations, decodeWatched, encodeOperation } from './operation-codec.js'
-import { readPlainCommand, readPlainProposal, redisSet } from './plain-proposal.js'
+import { RepeatedText, readPlainCommand, readPlainProposal, redisSet } from './plain-proposal.js'
 import { asBuffer, decodeValue, encodeValue, isPlainText, quoted } from './value-codec.js'
 
 /** Whatever may change data. */
@@ -143,10 +143,13 @@ export function encodeTime(wallMs: number): Uint8Array {
   return Buffer.from(`[${wallMs}]`)
 }
 
-/** Reads what {@link encodeProposal} or {@link encodeTime} made; undefined if the bytes are anything else. */
-export function decodeProposal(data: Uint8Array): Proposal | undefined {
+/**
+ * Reads what {@link encodeProposal} or {@link encodeTime} made; undefined if the bytes are anything else.
+ * Whoever reads many gives the same `session` each time.
+ */
+export function decodeProposal(data: Uint8Array, session = new RepeatedText()): Proposal | undefined {
   const bytes = asBuffer(data)
-  return readPlainProposal(bytes) ?? parseProposal(bytes)
+  return readPlainProposal(bytes, session) ?? parseProposal(bytes)
 }
 
 function parseProposal(bytes: Buffer): Proposal | undefined {

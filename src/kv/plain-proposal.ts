@@ -24,17 +24,38 @@ const nine = 0x39
 /** A number of that many digits is exact. */
 const digitsMax = 15
 
+/** A text that is nearly always the same as the last time, and then is no new string. It is ASCII, or else is new. */
+export class RepeatedText {
+  #last = ''
+
+  read(bytes: Buffer, start: number, end: number): string {
+    if (!this.#isLast(bytes, start, end)) this.#last = bytes.toString('utf8', start, end)
+    return this.#last
+  }
+
+  #isLast(bytes: Buffer, start: number, end: number): boolean {
+    const last = this.#last
+    if (last.length !== end - start) return false
+    for (let position = 0; position < last.length; position++) {
+      const code = last.charCodeAt(position)
+      // A byte above stands for no character of that number.
+      if (code !== bytes[start + position] || code > 0x7f) return false
+    }
+    return true
+  }
+}
+
 /** A plain command; undefined for any other bytes. */
 export function readPlainCommand(bytes: Buffer): Command | undefined {
-  return bytes.includes(backslash) ? undefined : readCommandAt(bytes, 0, bytes.length)
+  return readCommandAt(bytes, 0, bytes.length)
 }
 
 /** A proposal of a plain command: who asked for it and when, and the command; undefined for any other bytes. */
-export function readPlainProposal(bytes: Buffer): Proposal | undefined {
-  if (bytes[0] !== openBracket || bytes.includes(backslash)) return undefined
+export function readPlainProposal(bytes: Buffer, session: RepeatedText): Proposal | undefined {
+  if (bytes[0] !== openBracket) return undefined
   const wallEnd = endOfCount(bytes, 1)
   if (wallEnd < 0 || bytes[wallEnd] !== comma || bytes[wallEnd + 1] !== quote) return undefined
-  const sessionEnd = bytes.indexOf(quote, wallEnd + 2)
+  const sessionEnd = endOfText(bytes, wallEnd + 2)
   if (sessionEnd < 0 || bytes[sessionEnd + 1] !== comma) return undefined
   const bornEnd = endOfCount(bytes, sessionEnd + 2)
   if (bornEnd < 0 || bytes[bornEnd] !== comma) return undefined
@@ -46,7 +67,7 @@ export function readPlainProposal(bytes: Buffer): Proposal | undefined {
   const command = readCommandAt(bytes, lowestEnd + 1, bytes.length - 1)
   if (command === undefined) return undefined
   const identity = {
-    session: bytes.toString('latin1', wallEnd + 2, sessionEnd),
+    session: session.read(bytes, wallEnd + 2, sessionEnd),
     bornMs: readCount(bytes, sessionEnd + 2, bornEnd),
     counter: readCount(bytes, bornEnd + 1, counterEnd),
     lowest: readCount(bytes, counterEnd + 1, lowestEnd),
@@ -60,16 +81,17 @@ export function redisSet(key: string, value: Uint8Array): RedisCommand {
   return { op: 'redis', operations: [only], watched: [] }
 }
 
-/** The command that fills the bytes from `start` to `end`, in which there is no backslash. */
+/** The command that fills the bytes from `start` to `end`. */
 function readCommandAt(bytes: Buffer, start: number, end: number): Command | undefined {
   const opening = openingAt(bytes, start)
   if (opening === undefined) return undefined
   const keyStart = start + opening.bytes.length
-  const keyEnd = bytes.indexOf(quote, keyStart)
+  const keyEnd = endOfText(bytes, keyStart)
   const valueStart = keyEnd + 3
   if (keyEnd < 0 || bytes[keyEnd + 1] !== comma || bytes[keyEnd + 2] !== quote) return undefined
   const valueEnd = bytes.indexOf(quote, valueStart)
   if (valueEnd !== end - 2 || bytes[valueEnd + 1] !== closeBracket) return undefined
+  if (bytes.indexOf(backslash, valueStart) >= 0) return undefined
   const { op } = opening
   const key = bytes.toString('utf8', keyStart, keyEnd)
   const value = bytes.subarray(valueStart, valueEnd)
@@ -86,6 +108,15 @@ function beginsWith(bytes: Buffer, start: number, opening: Buffer): boolean {
     if (bytes[start + position] !== opening[position]) return false
   }
   return true
+}
+
+/** Where the short text that begins at `start` ends; -1 if it has an escape, or no end. */
+function endOfText(bytes: Buffer, start: number): number {
+  for (let end = start; end < bytes.length; end++) {
+    if (bytes[end] === quote) return end
+    if (bytes[end] === backslash) return -1
+  }
+  return -1
 }
 
 /** Where the whole number that begins at `start` ends; -1 if it is none that JSON has, or might not be exact. */

@@ -16,6 +16,7 @@ import { type Command, decodeProposal, type Identity, type RedisCommand, type Wr
 import { Draft, isExpired } from './draft.js'
 import { NamedWrites } from './named-writes.js'
 import { carryOut, type Readable, read, replyBytes, togetherBytesMax } from './operations.js'
+import { RepeatedText } from './plain-proposal.js'
 import { type Result, Sessions, type Verdict } from './sessions.js'
 import type { Table, TableRecord, WalkStep } from './table.js'
 
@@ -33,6 +34,7 @@ export class StateMachine {
   readonly #table: Table
   readonly #sessions = new Sessions()
   readonly #named = new NamedWrites()
+  readonly #session = new RepeatedText()
   #clockMs = 0
   /** At this time nothing that has expired is left: nothing is stored that has expired already. */
   #cleanAtMs = -1
@@ -61,7 +63,7 @@ export class StateMachine {
    * only the time, or its bytes are nothing that was ever proposed and change nothing, on any node.
    */
   apply(index: number, data: Uint8Array): Applied | undefined {
-    const proposal = decodeProposal(data)
+    const proposal = decodeProposal(data, this.#session)
     if (proposal === undefined) return undefined
     const { wallMs, write } = proposal
     if (wallMs > this.#clockMs) this.#clockMs = wallMs

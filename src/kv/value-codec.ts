@@ -19,10 +19,20 @@ export function decodeValue(encoded: unknown): Uint8Array | undefined {
 
 /** Whether the bytes may stand between quotes in JSON as they are: ASCII without quotes, backslashes and controls. */
 export function isPlainText(bytes: Uint8Array): boolean {
-  for (let position = 0; position < bytes.length; position++) {
-    if (standsForItself[bytes[position] ?? 0] !== 1) return false
+  const { length } = bytes
+  let escapes = 0
+  let position = 0
+  // Four at a time, and a look at what was found only at the end: it costs half.
+  for (; position + 4 <= length; position += 4) {
+    escapes |= escapeAt(bytes, position) | escapeAt(bytes, position + 1)
+    escapes |= escapeAt(bytes, position + 2) | escapeAt(bytes, position + 3)
   }
-  return true
+  for (; position < length; position++) escapes |= escapeAt(bytes, position)
+  return escapes === 0
+}
+
+function escapeAt(bytes: Uint8Array, position: number): number {
+  return mustEscape[bytes[position] ?? 0] ?? 1
 }
 
 /** The text as a string of JSON. */
@@ -31,9 +41,9 @@ export function quoted(text: string): string {
 }
 
 const needsEscape = /[^\x20\x21\x23-\x5b\x5d-\x7e]/
-/** By byte: 1 if it stands for itself in a string of JSON. A look-up costs two thirds of the comparisons. */
-const standsForItself = Uint8Array.from({ length: 256 }, (_, byte) =>
-  needsEscape.test(String.fromCharCode(byte)) ? 0 : 1,
+/** By byte: 0 if it stands for itself in a string of JSON. */
+const mustEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
+  needsEscape.test(String.fromCharCode(byte)) ? 1 : 0,
 )
 
 /** The same bytes, as a buffer. */

@@ -69,9 +69,18 @@ export function majority(voterCount: number): number {
  * of what each holds; which read round is confirmed, of what each has answered.
  */
 export function reachedByMajority(configuration: Configuration, reached: (voter: NodeId) => number): number {
-  const values = voters(configuration).map(reached)
-  if (values.length === 0) return 0
-  values.sort((left, right) => right - left)
+  // The greatest first. They are few, and this is asked with every answer of a follower.
+  const values: number[] = []
+  for (const { id, voter } of configuration.members) {
+    if (!voter) continue
+    const value = reached(id)
+    let place = values.push(value) - 1
+    for (let before = values[place - 1]; before !== undefined && before < value; before = values[place - 1]) {
+      values[place] = before
+      place--
+    }
+    values[place] = value
+  }
   return values[majority(values.length) - 1] ?? 0
 }
 

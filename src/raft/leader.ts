@@ -165,7 +165,6 @@ export function replicate(core: Core, leadership: Leadership): void {
   for (const [id, progress] of leadership.progress) {
     if (!sendEntries(core, leadership, id, progress)) untold.push(id)
   }
-  leadership.lastAppend = undefined
   if (isRound) askForRound(core, leadership, untold)
   else if (reads.shouldWiden(core.tick)) askForRoundAgain(core, leadership)
   const { transfer } = leadership

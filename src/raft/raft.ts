@@ -236,7 +236,10 @@ export class Raft {
 
   takeOutput(): RaftOutput {
     const core = this.#core
-    if (core.role.kind === 'leader') replicate(core, core.role)
+    if (core.role.kind === 'leader') {
+      replicate(core, core.role)
+      core.role.lastAppend = undefined
+    }
     const sendNow = core.sendNowQueue
     core.sendNowQueue = []
     const { save, send } = core.saving === undefined ? this.#takeBatch() : { save: [], send: [] }

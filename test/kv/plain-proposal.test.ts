@@ -7,7 +7,7 @@ import {
   encodeProposal,
   isCommand,
 } from '../../src/kv/command.js'
-import { readPlainCommand, readPlainProposal } from '../../src/kv/plain-proposal.js'
+import { RepeatedText, readPlainCommand, readPlainProposal } from '../../src/kv/plain-proposal.js'
 import { encodeValue } from '../../src/kv/value-codec.js'
 
 const texts = fc.oneof(
@@ -80,8 +80,20 @@ describe('the short way to read a command', () => {
       expect(plain(readPlainCommand(bytes))).to.deep.equal(plain(command))
       const identity = { session: 'node.1', bornMs: 0, counter: 10, lowest: 9 }
       const proposal = Buffer.from(encodeProposal(1_700_000_000_000, identity, bytes))
-      expect(readPlainProposal(proposal)?.write?.identity).to.deep.equal(identity)
+      expect(readPlainProposal(proposal, new RepeatedText())?.write?.identity).to.deep.equal(identity)
     }
+  })
+
+  it('knows a session again, and another one from it', () => {
+    const session = new RepeatedText()
+    const read = (name: string): string | undefined => {
+      const identity = { session: name, bornMs: 0, counter: 1, lowest: 1 }
+      const command = encodeCommand({ op: 'set', key: 'k', value: Buffer.from('v') })
+      return decodeProposal(encodeProposal(1, identity, command), session)?.write?.identity.session
+    }
+    session.read(Buffer.from('é'), 0, 2)
+    expect(session.read(Buffer.of(0xe9), 0, 1)).to.equal('\ufffd')
+    for (const name of ['a', 'a', 'b', 'ba', 'b', '', 'é', 'é', 'Ã©']) expect(read(name)).to.equal(name)
   })
 
   it('comes to what the long way comes to, whatever the command', () => {
@@ -115,9 +127,9 @@ describe('the short way to read a command', () => {
 
   it('is not taken by numbers that JSON does not have, or that might not be exact', () => {
     const proposal = (wallMs: string): Buffer => Buffer.from(`[${wallMs},"s",0,1,1,["set","k","v"]]`)
-    expect(readPlainProposal(proposal('0'))).to.not.equal(undefined)
+    expect(readPlainProposal(proposal('0'), new RepeatedText())).to.not.equal(undefined)
     for (const number of ['', '00', '01', '-1', '1.5', '1e3', '9007199254740993', ' 1']) {
-      expect(readPlainProposal(proposal(number)), number).to.equal(undefined)
+      expect(readPlainProposal(proposal(number), new RepeatedText()), number).to.equal(undefined)
     }
   })
 })
