@@ -198,6 +198,12 @@ export class Raft {
     startRead(this.#core, role, token, asker)
   }
 
+  /** Whether reads that are started now would wait for the end of a round before theirs begins. */
+  get isReading(): boolean {
+    const { role } = this.#core
+    return role.kind === 'leader' && role.reads.isAsking
+  }
+
   /** Whether a member was heard in this term and of late, while this node leads. */
   isHeard(id: NodeId): boolean {
     const { role } = this.#core

@@ -68,6 +68,11 @@ export class Reads {
     return this.#waiting.length > 0 && this.#asking === undefined
   }
 
+  /** Whether a round that serves reads is under way: those that come now wait for the next one. */
+  get isAsking(): boolean {
+    return this.#asking !== undefined
+  }
+
   /** The waiting reads are served by the round that was just started, of which at first few voters are asked. */
   askAll(tick: number): void {
     this.#asking = { round: this.#round, reads: this.#waiting, widenAtTick: tick + patienceTicks }

@@ -514,7 +514,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     for (const { token, request } of this.#queries.takeWaiting()) {
       this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
     }
-    for (const { token } of this.#reads.own.takeWaiting()) this.#raft.read(token)
+    // While a round is under way, reads gather into one batch for the next.
+    if (!this.#raft.isReading) {
+      for (const { token } of this.#reads.own.takeWaiting()) this.#raft.read(token)
+    }
     for (const { token, node } of this.#reads.foreign.takeWaiting()) this.#raft.read(token, node)
     this.#removeExpired()
     for (const { token, response } of this.#desk.work(this.#tick)) {
