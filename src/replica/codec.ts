@@ -25,6 +25,7 @@ import type { ReadRequest } from './reader.js'
 
 const rawMark = Buffer.from(',"raw":[')
 const comma = Buffer.from(',')
+const commaByte = 0x2c
 const lineEnd = Buffer.from(']}')
 
 /**
@@ -54,9 +55,9 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
     }
     case 'forward': {
       const { writes, ...head } = message
-      const heads = writes.flatMap(write => [write.counter, write.command.length])
-      const raw = writes.map(write => write.command)
-      return withRaw({ ...head, heads }, joined(raw))
+      const heads: number[] = []
+      for (const { counter, command } of writes) heads.push(counter, command.length)
+      return withRaw({ ...head, heads }, [joinedCommands(writes)])
     }
     case 'snapshot-chunk': {
       const { data, meta, ...head } = message
@@ -64,7 +65,7 @@ export function encodeMessage(message: ConsensusMessage): Uint8Array[] {
       return withRaw({ ...head, heads: raw.map(bytes => bytes.length) }, joined(raw))
     }
     case 'forward-reply': {
-      const results = message.results.map(([counter, result]) => [counter, encodeResult(result)])
+      const results = message.results.map(plainResultRow)
       return [Buffer.from(JSON.stringify({ ...message, results }))]
     }
     case 'read-query': {
@@ -276,6 +277,20 @@ function withRaw(head: object, parts: readonly Uint8Array[]): Uint8Array[] {
   return [Buffer.from(json.slice(0, -1)), rawMark, ...parts, lineEnd]
 }
 
+/** In one piece: commands are small, and each was made by itself. */
+function joinedCommands(writes: readonly ForwardedWrite[]): Uint8Array {
+  let size = -1
+  for (const { command } of writes) size += command.length + 1
+  const bytes = Buffer.allocUnsafe(Math.max(0, size))
+  let end = 0
+  for (const { command } of writes) {
+    if (end > 0) bytes[end++] = commaByte
+    bytes.set(command, end)
+    end += command.length
+  }
+  return bytes
+}
+
 function joined(raw: readonly Uint8Array[]): Uint8Array[] {
   return raw.flatMap((bytes, position) => (position > 0 ? [comma, bytes] : [bytes]))
 }
@@ -300,13 +315,19 @@ function readEntries(fields: Fields, raw: Buffer, previousIndex: LogIndex, previ
 }
 
 function readWrites(heads: readonly unknown[], raw: Buffer | undefined): ForwardedWrite[] {
-  const numbers = heads.map(asCount)
-  const sizes = numbers.filter((_, position) => position % 2 === 1)
-  return slices(sizes, raw).map((command, position) => {
+  if (raw === undefined || heads.length % 2 !== 0) throw new Malformed('raw')
+  const writes: ForwardedWrite[] = []
+  let at = 0
+  for (let position = 0; position < heads.length; position += 2) {
+    const size = asCount(heads[position + 1])
+    const command = raw.subarray(at, at + size)
     // Checked here, where a bad peer can still be refused: one that is no command would end its session.
     if (!isCommand(command)) throw new Malformed('command')
-    return { counter: numbers[position * 2] ?? 0, command }
-  })
+    writes.push({ counter: asCount(heads[position]), command })
+    at += size + 1
+  }
+  if (at - 1 !== raw.length) throw new Malformed('sizes')
+  return writes
 }
 
 function readHealth(value: unknown): MemberHealth {
@@ -348,8 +369,21 @@ function readReason(text: string): 'gap' | 'busy' | 'disk-full' | 'expired' {
   return text
 }
 
+/** Nearly all results tell a version and at most whether the key was there, so these stand as numbers. */
+function plainResultRow([counter, result]: readonly [number, Result]): unknown {
+  if (result.kind !== 'written') return [counter, encodeResult(result)]
+  const { version, existed } = result
+  return existed === undefined ? [counter, version] : [counter, version, existed ? 1 : 0]
+}
+
 function readResultRow(row: unknown): readonly [number, Result] {
   if (!Array.isArray(row)) throw new Malformed('results')
+  if (typeof row[1] === 'number') {
+    const version = asCount(row[1])
+    if (row.length === 2) return [asCount(row[0]), { kind: 'written', version }]
+    if (row[2] !== 0 && row[2] !== 1) throw new Malformed('existed')
+    return [asCount(row[0]), { kind: 'written', version, existed: row[2] === 1 }]
+  }
   const result = decodeResult(row[1])
   if (result === undefined) throw new Malformed('result')
   return [asCount(row[0]), result]
