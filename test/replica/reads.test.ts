@@ -1,11 +1,15 @@
 import { expect } from 'chai'
-import { logIndex, nodeId } from '../../src/base/ids.js'
+import { type LogIndex, logIndex, nodeId, requestId, term } from '../../src/base/ids.js'
 import type { ReadOperation } from '../../src/base/operation.js'
+import { seededRandom } from '../../src/base/random.js'
+import { StateMachine } from '../../src/kv/state-machine.js'
 import type { Request, Response } from '../../src/protocol/request.js'
 import type { To } from '../../src/replica/contract.js'
 import { ForeignReads } from '../../src/replica/foreign-reads.js'
 import type { ConsensusMessage } from '../../src/replica/messages.js'
-import type { ReadRequest } from '../../src/replica/reader.js'
+import { ReadDesk } from '../../src/replica/read-desk.js'
+import { Reader, type ReadRequest } from '../../src/replica/reader.js'
+import { MemoryTable } from '../../src/storage/memory-table.js'
 import { type Third, Trio } from './trio.js'
 
 const get: ReadRequest = { op: 'get', key: 'key1', local: false }
@@ -60,6 +64,74 @@ describe('a read', () => {
     expect(follower.table.get('key1')?.value.toString()).to.equal('value1')
     const answer = trio.ask(follower, get)
     expect(answer.kind === 'value' && answer.value.toString()).to.equal('value2')
+  })
+})
+
+describe('a key that would have expired by the time of the leader', () => {
+  const present = { kind: 'value', value: Buffer.from('x'), version: 3 } as const
+  const absent: Response = { kind: 'error', code: 'KEY_NOT_FOUND' }
+
+  /** A desk over a table whose key expires at 1000, by a log time that is not there yet; and what it answered. */
+  function desk(): {
+    reads: ReadDesk
+    answers: Response[]
+    turn: (told?: () => LogIndex | undefined) => boolean
+  } {
+    const table = new MemoryTable()
+    table.set('key1', { value: present.value, version: 3, expiresAt: 1000 })
+    const answers: Response[] = []
+    let token = 7
+    const reader = new Reader(new StateMachine(table), seededRandom('reads'))
+    const reads = new ReadDesk(
+      reader,
+      1000,
+      () => token++,
+      (_, response) => answers.push(response),
+    )
+    const turn = (proposeTime?: () => LogIndex | undefined): boolean =>
+      reads.answer({ applied: logIndex(5), nowMs: 1500, tick: 0, proposeTime }, [])
+    return { reads, answers, turn }
+  }
+
+  it('is left to the leader by another node', () => {
+    const { reads, answers, turn } = desk()
+    const asking = { leader: nodeId('leader'), term: term(1), tick: 0, retryTicks: 30, distrustTicks: 100 }
+    const asked = (): unknown[] => {
+      const outgoing: To<ConsensusMessage>[] = []
+      reads.own.askLeader({ ...asking, hasCopy: true, applied: logIndex(5) }, outgoing)
+      return outgoing.map(({ message }) => message)
+    }
+    reads.own.add(requestId(1), get, 100)
+    reads.own.add(requestId(2), get, 100)
+    expect(asked()).to.deep.equal([{ kind: 'read-query', id: 7, first: 0, requests: undefined }])
+    reads.own.confirm(7, logIndex(5), 1500, 0)
+    expect(turn(), 'another turn sees to it').to.equal(true)
+    expect(answers).to.deep.equal([])
+    expect(asked()).to.deep.equal([{ kind: 'read-query', id: 7, first: 0, requests: [get, get] }])
+    reads.own.hold({ kind: 'read-reply', id: 7, first: 0, index: logIndex(6), responses: [absent, absent] })
+    turn()
+    expect(answers).to.deep.equal([absent, absent])
+  })
+
+  it('is read by another node as it is where the leader told an earlier time', () => {
+    const { reads, answers, turn } = desk()
+    reads.own.add(requestId(1), get, 100)
+    reads.own.confirm(7, logIndex(5), 999, 0)
+    expect(turn()).to.equal(false)
+    expect(answers).to.deep.equal([present])
+  })
+
+  it('is answered by the leader once the log tells the time, and as it is where the log cannot', () => {
+    const { reads, answers, turn } = desk()
+    reads.own.add(requestId(1), get, 100)
+    reads.own.confirm(7, logIndex(5), undefined, 0)
+    expect(turn(() => logIndex(6))).to.equal(false)
+    expect(answers, 'what tells the time is not applied yet').to.deep.equal([])
+    const other = desk()
+    other.reads.own.add(requestId(1), get, 100)
+    other.reads.own.confirm(7, logIndex(5), undefined, 0)
+    other.turn(() => undefined)
+    expect(other.answers).to.deep.equal([present])
   })
 })
 
