@@ -195,7 +195,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     caughtBy: ['histories are linearizable', 'versions follow time and connections'],
-    seeds: 30,
+    seeds: 10,
     weather: {
       nodes: 3,
       reads: 'linearizable',
