@@ -48,8 +48,8 @@ export class ForeignReads {
     return this.#batches.size === 0
   }
 
-  /** The batches that the leader is to answer itself, oldest first. */
-  get whole(): Iterable<ForeignBatch> {
+  /** Oldest first. */
+  get batches(): Iterable<ForeignBatch> {
     return this.#batches.values()
   }
 

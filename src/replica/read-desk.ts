@@ -87,7 +87,7 @@ export class ReadDesk {
   }
 
   #answerForeign(moment: ReadMoment, outgoing: To<ConsensusMessage>[]): void {
-    for (const batch of this.foreign.whole) {
+    for (const batch of this.foreign.batches) {
       if (!batch.isWalk) this.#advanceForeign(batch, moment, outgoing)
     }
   }
@@ -98,7 +98,7 @@ export class ReadDesk {
     for (const batch of this.own.apart) {
       if (batch.isWalk) this.#advanceOwn(batch, moment)
     }
-    for (const batch of this.foreign.whole) {
+    for (const batch of this.foreign.batches) {
       if (batch.isWalk) this.#advanceForeign(batch, moment, outgoing)
     }
   }

@@ -237,6 +237,7 @@ export class ReadQueue {
 
   /** Answers what has waited too long. */
   expire(tick: number): void {
+    const { size } = this
     for (const batch of this.#ordered.values()) {
       if (batch.expiresAtTick > tick) break
       this.#giveUp(batch, failure('LEADER_UNAVAILABLE'))
@@ -244,6 +245,8 @@ export class ReadQueue {
     for (const batch of this.#apart.values()) {
       if (batch.expiresAtTick <= tick) this.#giveUp(batch, failure('LEADER_UNAVAILABLE'))
     }
+    // While there is no leader nobody else looks at those that wait, and they must not pile up.
+    if (this.#size < size) this.#waiting = this.#waiting.filter(isUnanswered)
   }
 
   refuseAll(response: Response): void {
@@ -304,7 +307,7 @@ export class ReadQueue {
     this.#waiting = []
     this.#open = undefined
     for (const batch of waiting) batch.isWaiting = false
-    return waiting.filter(batch => batch.answered < batch.ids.length)
+    return waiting.filter(isUnanswered)
   }
 
   #giveUp(batch: OwnBatch, response: Response): void {
@@ -325,6 +328,10 @@ export class ReadQueue {
     for (const batch of this.#ordered.values()) visit(batch)
     for (const batch of this.#apart.values()) visit(batch)
   }
+}
+
+function isUnanswered({ answered, ids }: OwnBatch): boolean {
+  return answered < ids.length
 }
 
 /** How many reads of a batch are answered, or have an answer that is held. */

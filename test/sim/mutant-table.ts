@@ -171,7 +171,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'read without asking a quorum',
     breaks: 'A read sees every write that was acknowledged before it was asked.',
-    edits: [{ file: 'src/raft/leader.js', find: 'if (isAlone || hasLease)', replace: 'if (core)' }],
+    edits: [{ file: 'src/raft/leader.js', find: 'hasLease || isAlone(core)', replace: 'true' }],
     caughtBy: ['histories are linearizable', 'versions follow time and connections'],
     seeds: 30,
     weather: {
@@ -182,6 +182,30 @@ export const mutants: readonly Mutant[] = [
       replica: quick,
       clients: readers,
       ...brisk,
+    },
+  },
+  {
+    name: "a follower's copy read before it holds the index",
+    breaks: 'A read sees every write that was acknowledged before it was asked.',
+    edits: [
+      {
+        file: 'src/replica/read-queue.js',
+        find: 'if (batch.index === undefined || batch.index > applied)',
+        replace: 'if (batch.index === undefined)',
+      },
+    ],
+    caughtBy: ['histories are linearizable', 'versions follow time and connections'],
+    seeds: 10,
+    weather: {
+      nodes: 3,
+      reads: 'linearizable',
+      faultsMs: 1500,
+      faults: {},
+      replica: quick,
+      clients: { ...readers, reads: 0.5 },
+      ...brisk,
+      // The disks of some are slow: what is committed is not applied everywhere at once.
+      node: { ...brisk.node, flushMs: [0.1, 20] },
     },
   },
   {
