@@ -2,7 +2,7 @@
  * Changes of the table that are not made yet: what operations that belong together read and write, until it is
  * known that all of it is to happen. It shows no key that has expired.
  */
-import type { Table, TableRecord } from './table.js'
+import type { RecordHead, Table, TableRecord } from './table.js'
 
 export class Draft {
   readonly #table: Table
@@ -80,6 +80,6 @@ export class Draft {
 }
 
 /** Whether a record is not there any more at that time, removed or not. */
-export function isExpired({ expiresAt }: TableRecord, nowMs: number): boolean {
+export function isExpired({ expiresAt }: RecordHead, nowMs: number): boolean {
   return expiresAt !== undefined && expiresAt <= nowMs
 }

@@ -17,7 +17,7 @@ import { Draft, isExpired } from './draft.js'
 import { NamedWrites } from './named-writes.js'
 import { carryOut, read, replyBytes, togetherBytesMax } from './operations.js'
 import { type Result, Sessions, type Verdict } from './sessions.js'
-import type { Table, TableRecord, WalkStep } from './table.js'
+import type { RecordHead, Table, TableRecord, WalkStep } from './table.js'
 
 /** What applying one entry came to. */
 export interface Applied {
@@ -76,6 +76,11 @@ export class StateMachine {
   get(key: string): TableRecord | undefined {
     const record = this.#table.get(key)
     return record !== undefined && isExpired(record, this.#clockMs) ? undefined : record
+  }
+
+  #head(key: string): RecordHead | undefined {
+    const head = this.#table.head(key)
+    return head !== undefined && isExpired(head, this.#clockMs) ? undefined : head
   }
 
   /** Up to `limit` keys that begin with `prefix` and follow `after`, in the order of their UTF-8 bytes. */
@@ -181,7 +186,7 @@ export class StateMachine {
 
   #carryOut(index: number, command: Write): Result {
     const { key } = command
-    const existing = this.get(key)
+    const existing = this.#head(key)
     switch (command.op) {
       case 'put':
         if (existing !== undefined) return { kind: 'refused', code: 'KEY_EXISTS' }

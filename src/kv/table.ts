@@ -8,18 +8,24 @@
  * - a snapshot being received is invisible until it is finished, and then replaces everything.
  */
 
-/** What is stored under one key. */
-export interface TableRecord {
-  readonly value: Uint8Array
+/** What is known of a key beside its value. */
+export interface RecordHead {
   /** The log index of the write that stored it. */
   readonly version: number
   /** When it expires, in whole milliseconds since 1970 on the state's clock; undefined: never. */
   readonly expiresAt: number | undefined
 }
 
+/** What is stored under one key. */
+export interface TableRecord extends RecordHead {
+  readonly value: Uint8Array
+}
+
 /** The table as the state machine uses it: synchronous, and never failing (a read error stops the node). */
 export interface Table {
   get(key: string): TableRecord | undefined
+  /** The same without the value, which costs less: for a write that needs to know what is there. */
+  head(key: string): RecordHead | undefined
   set(key: string, record: TableRecord): void
   delete(key: string): void
   /** Up to `limit` keys that begin with `prefix` and follow `after`, in the order of their UTF-8 bytes. */

@@ -11,8 +11,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../base/assert.js'
-import type { TableRecord, TableView } from '../kv/table.js'
+import type { RecordHead, TableRecord, TableView } from '../kv/table.js'
 import {
+  decodeHead,
   decodeMeta,
   decodeRow,
   expiriesEnd,
@@ -107,6 +108,14 @@ export class Environment {
     const bytes = rowKey(key)
     const row = this.#rows.get(bytes)
     return row === undefined ? undefined : decodeRow(bytes, row, this.file)
+  }
+
+  /** The same without the value, whose checksum is not looked at. */
+  head(key: string): RecordHead | undefined {
+    const bytes = rowKey(key)
+    // It is valid until the next call only, and longer than what was found.
+    const row = this.#rows.getBinaryFast(bytes)
+    return row && decodeHead(bytes, row, row.length, this.file)
   }
 
   has(key: string): boolean {

@@ -28,7 +28,9 @@ export class Layer {
   /** A newer layer has the key: it expires here no more. */
   hide(key: string): void {
     if (this.#expiries.isEmpty) return
-    const expiresAt = this.rows.expiresAt(key)
+    const head = this.rows.head(key)
+    if (head === undefined || head === deleted) return
+    const { expiresAt } = head
     if (expiresAt !== undefined) this.#expiries.remove(expiryWord(expiresAt, key))
   }
 

@@ -15,7 +15,7 @@
  */
 import zlib from 'node:zlib'
 import { present } from '../base/assert.js'
-import type { TableRecord } from '../kv/table.js'
+import type { RecordHead, TableRecord } from '../kv/table.js'
 
 /** The key of the row that holds `meta`. */
 export const metaRowKey = Buffer.of(0)
@@ -87,6 +87,14 @@ export function decodeRow(key: Uint8Array, bytes: Uint8Array, file: string): Tab
   }
 }
 
+/** Reads of a row all but its value, which is not looked at. Throws {@link TableDamaged}. */
+export function decodeHead(key: Uint8Array, bytes: Uint8Array, byteCount: number, file: string): RecordHead {
+  if (byteCount < rowHeaderBytes)
+    throw new TableDamaged(file, `key ${JSON.stringify(keyOfRow(key))}: it is cut off`)
+  const numbers = new DataView(bytes.buffer, bytes.byteOffset, rowHeaderBytes)
+  return { version: versionAt(numbers, 0), expiresAt: expiryAt(numbers, 0) }
+}
+
 /** The value of the row that holds `meta`: a checksum and then the bytes, which are copied. */
 export function encodeMeta(meta: Uint8Array): Buffer {
   const row = Buffer.concat([Buffer.alloc(checksumBytes), meta])
@@ -111,11 +119,11 @@ function rowChecksum(key: Uint8Array, row: Buffer): number {
 export function encodeSlab(rows: readonly (readonly [key: string, record: TableRecord])[]): ArrayBuffer {
   let bytesMax = 0
   for (const [key, record] of rows) bytesMax += slabRowBytesMax(key, record)
-  const memory = new ArrayBuffer(bytesMax)
-  const slab = Buffer.from(memory)
+  const memory = slabMemory(bytesMax)
   let end = 0
-  for (const [key, record] of rows) end = writeSlabRow(slab, end, key, record)
-  return memory.slice(0, end)
+  for (const [key, record] of rows) end = writeSlabRow(memory, end, key, record)
+  const { buffer, byteOffset } = memory.bytes
+  return buffer.slice(byteOffset, byteOffset + end)
 }
 
 /** More bytes of a slab than a row will take, found without looking at each character of its key. */
@@ -124,46 +132,79 @@ export function slabRowBytesMax(key: string, record: TableRecord | undefined): n
   return slabRowBytes + 1 + 3 * key.length + valueBytes
 }
 
+/** Memory of a slab, twice: a view of numbers costs a part of what the methods of a buffer do. */
+export interface SlabMemory {
+  readonly bytes: Buffer<ArrayBuffer>
+  readonly numbers: DataView
+}
+
+/** Memory for a slab, which holds whatever it held before. */
+export function slabMemory(byteCount: number): SlabMemory {
+  const bytes = Buffer.allocUnsafeSlow(byteCount)
+  return { bytes, numbers: new DataView(bytes.buffer, bytes.byteOffset, byteCount) }
+}
+
 /** Writes a row at `start` of a slab that has room for it, `record` undefined for a removal; returns its end. */
 export function writeSlabRow(
-  slab: Buffer,
+  { bytes, numbers }: SlabMemory,
   start: number,
   key: string,
   record: TableRecord | undefined,
 ): number {
   const keyStart = start + slabRowBytes
-  slab[keyStart] = keyTag
-  const keyLength = 1 + slab.write(key, keyStart + 1)
-  const valueStart = keyStart + keyLength
-  slab.writeUInt16LE(keyLength, start)
+  bytes[keyStart] = keyTag
+  const valueStart = writeKey(bytes, keyStart + 1, key)
+  numbers.setUint16(start, valueStart - keyStart, true)
   if (record === undefined) {
-    slab.writeUInt32LE(removal, start + 2)
+    numbers.setUint32(start + 2, removal, true)
     return valueStart
   }
   const { value, version, expiresAt } = record
-  slab.writeUInt32LE(rowHeaderBytes + value.length, start + 2)
-  slab.writeUInt32LE(version >>> 0, valueStart + 4)
-  slab.writeUInt32LE(Math.floor(version / 0x1_0000_0000), valueStart + 8)
-  slab.writeDoubleLE(expiresAt ?? Number.NaN, valueStart + 12)
-  slab.set(value, valueStart + rowHeaderBytes)
+  numbers.setUint32(start + 2, rowHeaderBytes + value.length, true)
+  numbers.setUint32(valueStart + 4, version >>> 0, true)
+  numbers.setUint32(valueStart + 8, Math.floor(version / 0x1_0000_0000), true)
+  numbers.setFloat64(valueStart + 12, expiresAt ?? Number.NaN, true)
+  bytes.set(value, valueStart + rowHeaderBytes)
   return valueStart + rowHeaderBytes + value.length
 }
 
+/** Keys of plain characters up to this length are written here: the way to the system's function takes longer. */
+const shortKey = 40
+
+/** Writes a key in UTF-8; returns its end. */
+function writeKey(bytes: Buffer, start: number, key: string): number {
+  if (key.length > shortKey) return start + bytes.write(key, start)
+  for (let position = 0; position < key.length; position++) {
+    const unit = key.charCodeAt(position)
+    if (unit > 0x7f) return start + bytes.write(key, start)
+    bytes[start + position] = unit
+  }
+  return start + key.length
+}
+
 /** The record of the row that begins at `start` of a slab and is no removal; its value is a view of the slab. */
-export function recordInSlab(slab: Buffer, start: number): TableRecord {
-  const valueStart = start + slabRowBytes + slab.readUInt16LE(start)
-  const valueEnd = valueStart + slab.readUInt32LE(start + 2)
-  const expiresAt = slab.readDoubleLE(valueStart + 12)
+export function recordInSlab({ bytes, numbers }: SlabMemory, start: number): TableRecord {
+  const valueStart = start + slabRowBytes + numbers.getUint16(start, true)
+  const valueEnd = valueStart + numbers.getUint32(start + 2, true)
   return {
-    value: slab.subarray(valueStart + rowHeaderBytes, valueEnd),
-    version: slab.readUInt32LE(valueStart + 8) * 0x1_0000_0000 + slab.readUInt32LE(valueStart + 4),
-    expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
+    value: bytes.subarray(valueStart + rowHeaderBytes, valueEnd),
+    version: versionAt(numbers, valueStart),
+    expiresAt: expiryAt(numbers, valueStart),
   }
 }
 
-/** When the row that begins at `start` of a slab and is no removal expires; undefined for never. */
-export function expiryInSlab(slab: Buffer, start: number): number | undefined {
-  const expiresAt = slab.readDoubleLE(start + slabRowBytes + slab.readUInt16LE(start) + 12)
+/** The same without the value. */
+export function headInSlab({ numbers }: SlabMemory, start: number): RecordHead {
+  const valueStart = start + slabRowBytes + numbers.getUint16(start, true)
+  return { version: versionAt(numbers, valueStart), expiresAt: expiryAt(numbers, valueStart) }
+}
+
+function versionAt(numbers: DataView, valueStart: number): number {
+  return numbers.getUint32(valueStart + 8, true) * 0x1_0000_0000 + numbers.getUint32(valueStart + 4, true)
+}
+
+function expiryAt(numbers: DataView, valueStart: number): number | undefined {
+  const expiresAt = numbers.getFloat64(valueStart + 12, true)
   return Number.isNaN(expiresAt) ? undefined : expiresAt
 }
 

@@ -21,7 +21,7 @@
  * makes the tree unreadable.
  */
 import { assert } from '../base/assert.js'
-import type { TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
+import type { RecordHead, TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
 import { keyOfExpiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { compareKeys } from './key-order.js'
 import { TableDirectories } from './lmdb-directories.js'
@@ -82,6 +82,14 @@ export class LmdbTable implements TableStore {
   get(key: string): TableRecord | undefined {
     const layered = this.#layered(key)
     const found = layered === deleted ? undefined : (layered ?? this.#stored(key))
+    this.#lookedUp = key
+    this.#wasFound = found !== undefined
+    return found
+  }
+
+  head(key: string): RecordHead | undefined {
+    const known = this.#headInLayers(key) ?? this.#cache.head(key)
+    const found = known === deleted ? undefined : (known ?? this.#environment.head(key))
     this.#lookedUp = key
     this.#wasFound = found !== undefined
     return found
@@ -224,6 +232,14 @@ export class LmdbTable implements TableStore {
     if (found !== undefined) return found
     if (this.#recent.hidesOlder) return deleted
     return this.#frozen.rows.get(key) ?? (this.#frozen.hidesOlder ? deleted : undefined)
+  }
+
+  /** The same without the value. */
+  #headInLayers(key: string): RecordHead | typeof deleted | undefined {
+    const found = this.#recent.rows.head(key)
+    if (found !== undefined) return found
+    if (this.#recent.hidesOlder) return deleted
+    return this.#frozen.rows.head(key) ?? (this.#frozen.hidesOlder ? deleted : undefined)
   }
 
   /** The same, but only whether the key is there. */

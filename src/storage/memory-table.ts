@@ -4,7 +4,7 @@
  * to it.
  */
 import { assert, present } from '../base/assert.js'
-import type { TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
+import type { RecordHead, TableRecord, TableStore, TableView, WalkStep } from '../kv/table.js'
 import { expiryWord, keyOfExpiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { compareKeys, firstKeys } from './key-order.js'
 import { SortedKeys } from './sorted-keys.js'
@@ -52,6 +52,10 @@ export class MemoryTable implements TableStore {
   }
 
   get(key: string): TableRecord | undefined {
+    return this.#rows.get(key)
+  }
+
+  head(key: string): RecordHead | undefined {
     return this.#rows.get(key)
   }
 

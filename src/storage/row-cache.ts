@@ -8,7 +8,7 @@
  *
  * It must never contradict the environment: a younger generation has what is newer.
  */
-import type { TableRecord } from '../kv/table.js'
+import type { RecordHead, TableRecord } from '../kv/table.js'
 import { deleted, type Layered, RowMap } from './row-map.js'
 
 /** A generation is full when it has this many bytes, or rows: a checkpoint may bring more. */
@@ -29,6 +29,11 @@ export class RowCache {
     const old = this.#older.get(key)
     if (old !== undefined) this.#keep(key, old)
     return old
+  }
+
+  /** The same without the value; it does not count as read. */
+  head(key: string): RecordHead | typeof deleted | undefined {
+    return this.#younger.head(key) ?? this.#older.head(key)
   }
 
   /** Whether the key is there; undefined where nothing is known of it. */

@@ -2,7 +2,7 @@
  * Rows by their keys, of which only the key and a number are on the JavaScript heap: the rest is in slabs (row-slabs.ts).
  * It knows of removals as well.
  */
-import type { TableRecord } from '../kv/table.js'
+import type { RecordHead, TableRecord } from '../kv/table.js'
 import { RowSlabs } from './row-slabs.js'
 
 /** In the place of a record: the key was removed. */
@@ -40,10 +40,11 @@ export class RowMap {
     return place === undefined ? undefined : place !== nowhere
   }
 
-  /** When the key expires, undefined for never; the key must be there. */
-  expiresAt(key: string): number | undefined {
+  /** The same as {@link get}, without the value. */
+  head(key: string): RecordHead | typeof deleted | undefined {
     const place = this.#places.get(key)
-    return place === undefined || place === nowhere ? undefined : this.#slabs.expiresAt(place)
+    if (place === undefined) return undefined
+    return place === nowhere ? deleted : this.#slabs.head(place)
   }
 
   /** Returns whether nothing was known of the key before. */

@@ -7,14 +7,21 @@
  * its slab in memory for that time.
  */
 import { present } from '../base/assert.js'
-import type { TableRecord } from '../kv/table.js'
-import { expiryInSlab, recordInSlab, slabRowBytesMax, writeSlabRow } from './lmdb-row.js'
+import type { RecordHead, TableRecord } from '../kv/table.js'
+import {
+  headInSlab,
+  recordInSlab,
+  type SlabMemory,
+  slabMemory,
+  slabRowBytesMax,
+  writeSlabRow,
+} from './lmdb-row.js'
 
 /** Bytes of a slab; a row that needs more has one of its own. */
 const slabBytes = 2 ** 20
 
 interface Slab {
-  readonly memory: Buffer<ArrayBuffer>
+  readonly memory: SlabMemory
   /** Where the next row goes. */
   end: number
 }
@@ -22,7 +29,7 @@ interface Slab {
 /** See the head of this file. A place is a number that stands for a row. */
 export class RowSlabs {
   readonly #slabs: Slab[] = []
-  #last: Slab = { memory: Buffer.alloc(0), end: 0 }
+  #last: Slab = { memory: slabMemory(0), end: 0 }
   #bytes = 0
 
   /** Bytes of all rows that were added. */
@@ -34,7 +41,8 @@ export class RowSlabs {
   add(key: string, record: TableRecord | undefined): number {
     const most = slabRowBytesMax(key, record)
     // In a slab that is larger than others, no row may begin behind where the next slab's places begin.
-    if (this.#last.end + most > this.#last.memory.length || this.#last.end >= slabBytes) this.#begin(most)
+    if (this.#last.end + most > this.#last.memory.bytes.length || this.#last.end >= slabBytes)
+      this.#begin(most)
     const { memory, end } = this.#last
     this.#last.end = writeSlabRow(memory, end, key, record)
     this.#bytes += this.#last.end - end
@@ -46,25 +54,26 @@ export class RowSlabs {
     return recordInSlab(this.#memoryAt(place), place % slabBytes)
   }
 
-  /** When the record at a place expires, undefined for never. */
-  expiresAt(place: number): number | undefined {
-    return expiryInSlab(this.#memoryAt(place), place % slabBytes)
+  /** The same without the value. */
+  head(place: number): RecordHead {
+    return headInSlab(this.#memoryAt(place), place % slabBytes)
   }
 
   /** Copies of the slabs in the order of writing, made as they are asked for, for whoever takes their memory away. */
   *copies(): Generator<ArrayBuffer, undefined> {
     for (const { memory, end } of this.#slabs) {
-      yield memory.buffer.slice(memory.byteOffset, memory.byteOffset + end)
+      const { buffer, byteOffset } = memory.bytes
+      yield buffer.slice(byteOffset, byteOffset + end)
     }
     return undefined
   }
 
-  #memoryAt(place: number): Buffer<ArrayBuffer> {
+  #memoryAt(place: number): SlabMemory {
     return present(this.#slabs[Math.floor(place / slabBytes)], 'the slab of a place').memory
   }
 
   #begin(bytes: number): void {
-    this.#last = { memory: Buffer.allocUnsafeSlow(Math.max(bytes, slabBytes)), end: 0 }
+    this.#last = { memory: slabMemory(Math.max(bytes, slabBytes)), end: 0 }
     this.#slabs.push(this.#last)
   }
 }

@@ -51,7 +51,10 @@ describe('rows in memory', () => {
       for (const [key, row] of expected) {
         expect(plain(rows.get(key))).to.deep.equal(plain(row))
         expect(rows.has(key)).to.equal(row !== deleted)
-        expect(rows.expiresAt(key)).to.equal(row === deleted ? undefined : row.expiresAt)
+        const head = rows.head(key)
+        expect(head === deleted ? head : [head?.version, head?.expiresAt]).to.deep.equal(
+          row === deleted ? row : [row.version, row.expiresAt],
+        )
       }
       expect([rows.size, rows.get('not there'), rows.has('not there')]).to.deep.equal([
         expected.size,

@@ -44,6 +44,10 @@ function readAll(table: TableStore): unknown {
       const found = table.get(one)
       return found && [found.version, found.expiresAt]
     }),
+    keys.map(one => {
+      const head = table.head(one)
+      return head && [head.version, head.expiresAt]
+    }),
   ]
 }
 
