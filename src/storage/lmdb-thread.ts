@@ -14,6 +14,16 @@ const stopMs = 10_000
 type Answered = (error: Error | undefined) => void
 
 /**
+ * Those that run. A process that ends while one of them is within a transaction would never end: LMDB, when it is
+ * unloaded, waits for a lock that a thread held which is no more. So they are stopped first, or, where the disk
+ * does not answer, the process is killed.
+ */
+const running = new Set<WriterThread>()
+process.on('exit', () => {
+  for (const thread of running) if (!thread.stop()) process.kill(process.pid, 'SIGKILL')
+})
+
+/**
  * Starts the thread, gives it its messages in order and hands back its answers. After it has failed or was
  * stopped, further messages are dropped and further questions answered with the error.
  */
@@ -50,17 +60,21 @@ export class WriterThread {
     worker.postMessage(message)
   }
 
-  /** Makes the writer give up what it is at and close its files; waits until it has. Nothing is answered. */
-  stop(): void {
+  /**
+   * Makes the writer give up what it is at and close its files; waits until it has, or says after a while that it
+   * has not. Nothing is answered.
+   */
+  stop(): boolean {
+    running.delete(this)
     const worker = this.#worker
     this.#waiting.length = 0
     this.#worker = undefined
     this.#failure ??= new Error('the writer of the table was stopped')
-    if (worker === undefined) return
+    if (worker === undefined) return true
     const word = new Int32Array(this.#state)
     Atomics.compareExchange(word, 0, writerState.running, writerState.stopping)
     worker.postMessage('stop')
-    Atomics.wait(word, 0, writerState.stopping, stopMs)
+    return Atomics.wait(word, 0, writerState.stopping, stopMs) !== 'timed-out'
   }
 
   #started(): Worker {
@@ -71,6 +85,7 @@ export class WriterThread {
     worker.on('error', error => this.#fail(error))
     worker.unref()
     this.#worker = worker
+    running.add(this)
     return worker
   }
 
@@ -87,6 +102,7 @@ export class WriterThread {
   /** The thread died of a mistake; nothing more can be written. */
   #fail(error: Error): void {
     if (this.#worker === undefined) return
+    running.delete(this)
     this.#worker = undefined
     this.#failure = error
     for (const answered of this.#waiting.splice(0)) answered(error)

@@ -6,9 +6,13 @@ import { createInterface } from 'node:readline'
 export interface Child {
   /** The next line it says; undefined when it has ended. */
   line(): Promise<string | undefined>
+  /** Waits until it ends by itself; undefined if it had to be killed, having gone on for 30 seconds. */
+  exitCode(): Promise<number | undefined>
   /** Kills it like a crash would, and waits until it is gone. */
   kill(): Promise<void>
 }
+
+const patienceMs = 30_000
 
 /** Starts the module `name` of this folder in a process of its own. It ends when its standard input does. */
 export function startChild(name: string, ...args: readonly string[]): Child {
@@ -22,6 +26,12 @@ export function startChild(name: string, ...args: readonly string[]): Child {
     line: async () => {
       const next = await lines.next()
       return next.done === true ? undefined : next.value
+    },
+    exitCode: async () => {
+      const deadline = setTimeout(() => child.kill('SIGKILL'), patienceMs)
+      await ended
+      clearTimeout(deadline)
+      return child.exitCode ?? undefined
     },
     kill: async () => {
       child.kill('SIGKILL')

@@ -46,6 +46,13 @@ describe('the table in LMDB, on the disk', () => {
     }
   })
 
+  it('lets the process end in the midst of a checkpoint, though nobody closed it', async () => {
+    for (const delayMs of [150, 200, 250, 300, 350, 400, 450, 500]) {
+      const child = startChild('lmdb-exit-process.js', directory, String(delayMs))
+      expect(await child.exitCode(), `${delayMs} ms into the checkpoint`).to.equal(3)
+    }
+  })
+
   it('gives up a checkpoint that is under way when it is closed, and lets go of the files', async () => {
     const table = openLmdbTable(directory)
     set(table, 'kept', '1')
