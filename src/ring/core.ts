@@ -9,6 +9,7 @@
  */
 import { assert, present } from '../base/assert.js'
 import type { Member, NodeId, RequestId } from '../base/ids.js'
+import { pathOf, placementOf, rangeCount, rangeOf } from '../base/placement.js'
 import type { Random } from '../base/random.js'
 import {
   currentMembers,
@@ -23,7 +24,6 @@ import {
   withEntry,
 } from './members.js'
 import type { RingMessage } from './messages.js'
-import { pathOf, placementOf, rangeCount, rangeOf } from './placement.js'
 import { digestOf } from './record-code.js'
 import { Records, type Row } from './records.js'
 import type {

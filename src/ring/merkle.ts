@@ -5,9 +5,9 @@
  * digests of its records. Those of ranges are kept up to date in memory, those below are made when somebody asks.
  */
 import type { NodeId } from '../base/ids.js'
+import { pathDigits, pathOf, rangeOf } from '../base/placement.js'
 import type { Core } from './core.js'
 import type { CarriedRow, Compare, List, PlainRecord, Want } from './messages.js'
-import { pathDigits, pathOf, rangeOf } from './placement.js'
 import { plainRecord } from './record-code.js'
 import { joinDigests } from './records.js'
 import type { KeyRecord } from './versions.js'

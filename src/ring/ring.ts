@@ -6,7 +6,7 @@
  * (src/storage, src/net). Time comes in as ticks, chance from a seeded source, and everything that must outlive
  * it goes through rows.
  *
- * A reader new to it may go through versions.ts, placement.ts, core.ts, requests.ts, writing.ts, reading.ts,
+ * A reader new to it may go through versions.ts, src/base/placement.ts, core.ts, requests.ts, writing.ts, reading.ts,
  * handover.ts, moving.ts and collect.ts in this order; what must always hold stands at the top of each.
  */
 import { unreachable } from '../base/assert.js'

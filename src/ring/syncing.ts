@@ -4,10 +4,10 @@
  * way at a time; a lost one ends it, and it is begun anew later.
  */
 import type { NodeId } from '../base/ids.js'
+import { rangeOf, rangePath } from '../base/placement.js'
 import type { Core, Operation } from './core.js'
 import { carriedRows, digestsOfParts, isLeaf, partsOf, root } from './merkle.js'
 import type { Compared, Listed, RingMessage, Wanted } from './messages.js'
-import { rangeOf, rangePath } from './placement.js'
 import { readRecord } from './record-code.js'
 
 /** What is still to be asked or given. */
