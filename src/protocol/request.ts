@@ -110,8 +110,10 @@ export interface ConsensusStatus {
 /** The state of a ring, by what the asked node has heard. */
 export interface RingStatus {
   readonly engine: 'ring'
-  /** There is none. */
-  readonly leader: undefined
+  /** The client address of the leader, where the ring has one (see {@link RingStatus.epoch}); else undefined. */
+  readonly leader: string | undefined
+  /** Which leadership this is, counted from 1: each new leader takes a higher one. Set where the ring has a leader. */
+  readonly epoch?: number
   /** In the order in which they joined. */
   readonly members: readonly RingMemberStatus[]
   /** How many more members can be lost, all at once, without losing data or the usual quorum. */
