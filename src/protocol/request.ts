@@ -112,7 +112,7 @@ export interface RingStatus {
   readonly engine: 'ring'
   /** The client address of the leader, where the ring has one (see {@link RingStatus.epoch}); else undefined. */
   readonly leader: string | undefined
-  /** Which leadership this is, counted from 1: each new leader takes a higher one. Set where the ring has a leader. */
+  /** Of a ring that is led: which leadership this is. Each new leader takes a higher number; 0 while none is known. */
   readonly epoch?: number
   /** In the order in which they joined. */
   readonly members: readonly RingMemberStatus[]
