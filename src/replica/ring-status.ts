@@ -1,5 +1,5 @@
 /** The ring as people are shown it, and what they are told when it changes. */
-import type { NodeId } from '../base/ids.js'
+import { type NodeId, term } from '../base/ids.js'
 import type { ClusterEvent, RingMemberStatus, RingStatus } from '../protocol/request.js'
 import type * as core from '../ring/types.js'
 
@@ -9,7 +9,8 @@ export function ringStatus(status: core.RingStatus, self: NodeId, tickMs: number
   const members = present.map(one => memberStatus(one, status, self, tickMs))
   return {
     engine: 'ring',
-    leader: undefined,
+    leader: status.leader?.address,
+    ...(status.epoch !== undefined && { epoch: status.epoch }),
     members,
     canLose: canLose(members, status.copies),
     replicationFactor: status.copies,
@@ -43,7 +44,7 @@ function memberStatus(
             : 'silent'
         : standing,
     active,
-    inSync: active && hints === 0 && (isWhole || standing === 'leaving'),
+    inSync: active && hints === 0 && one.behind !== true && (isWhole || standing === 'leaving'),
     hints,
     lastHeardMs: isSelf ? 0 : silentTicks === undefined ? undefined : silentTicks * tickMs,
   }
@@ -80,6 +81,8 @@ export class RingNews {
         return [{ kind: 'out-of-sync', address: event.member.address }]
       case 'crowded':
         return [{ kind: 'crowded', key: event.key, versions: event.versions }]
+      case 'leader':
+        return [{ kind: 'leader', address: event.member?.address, term: term(event.epoch) }]
     }
   }
 

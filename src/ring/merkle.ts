@@ -7,7 +7,8 @@
 import type { NodeId } from '../base/ids.js'
 import { pathDigits, pathOf, rangeOf } from '../base/placement.js'
 import type { Core } from './core.js'
-import type { CarriedRow, Compare, List, PlainRecord, Want } from './messages.js'
+import { unreleasedMembers } from './members.js'
+import type { CarriedRow, Compare, Compared, List, PlainRecord, Want } from './messages.js'
 import { plainRecord } from './record-code.js'
 import { joinDigests } from './records.js'
 import type { KeyRecord } from './versions.js'
@@ -17,6 +18,8 @@ export const root = '@'
 
 const hexDigits = [...'0123456789abcdef']
 const wholePart = 1_000_000
+/** The digest of no records. */
+const nothing = joinDigests([])
 
 /** The parts that a part consists of. */
 export function partsOf(path: string): string[] {
@@ -66,14 +69,37 @@ function digestsBelow(core: Core, parts: readonly string[]): Map<string, string>
 }
 
 /** Says in which of the parts this node has something else; all it has is durable when it says so. */
-export function onCompare(core: Core, from: NodeId, { id, nodes }: Compare): void {
+export function onCompare(core: Core, from: NodeId, { id, nodes, fetching }: Compare): void {
   const digests = digestsOfParts(
     core,
     from,
     nodes.map(([path]) => path),
   )
-  const differing = nodes.filter(([path, digest]) => digests.get(path) !== digest).map(([path]) => path)
-  core.sendWhenSaved(from, { kind: 'compared', id, differing })
+  const isDiffering = ([path, digest]: Compare['nodes'][number]): boolean => {
+    const own = digests.get(path)
+    return own !== digest && !(fetching === true && own === nothing)
+  }
+  const differing = nodes.filter(isDiffering).map(([path]) => path)
+  const covered = fetching === true ? coveredIn(core, nodes) : undefined
+  core.sendWhenSaved(from, { kind: 'compared', id, differing, covered })
+}
+
+/** Of which of some ranges this node has got all that others hold. */
+function coveredIn(core: Core, nodes: Compare['nodes']): Compared['covered'] {
+  const ranges = nodes.map(([path]) => (path.length === 3 ? rangeOf(path) : undefined))
+  if (core.coverage === undefined || ranges.includes(undefined)) return undefined
+  const places = new Map<NodeId, number[]>()
+  for (const [place, range] of ranges.entries()) {
+    const lacking = range === undefined ? undefined : core.coverage.lacking(range)
+    if (lacking === undefined) continue
+    for (const id of unreleasedMembers(core.list)) {
+      if (id === core.id || lacking.includes(id)) continue
+      const known = places.get(id)
+      if (known === undefined) places.set(id, [place])
+      else known.push(place)
+    }
+  }
+  return [...places]
 }
 
 /** Says which records there are in a part. */

@@ -9,6 +9,7 @@ import { MemoryTable } from '../../src/storage/memory-table.js'
 const options = {
   tickMs: 10,
   checkpointBytes: 2000,
+  ordered: false,
   gossipTicks: 10,
   silentTicks: 100,
   deadTicks: 1000,

@@ -12,6 +12,7 @@ import { flushed, MemoryRows } from './rows.js'
 
 /** Times in ticks of 10 ms. */
 export const testOptions: RingOptions = {
+  ordered: false,
   gossipTicks: 10,
   silentTicks: 50,
   deadTicks: 500,

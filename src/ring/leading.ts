@@ -1,0 +1,119 @@
+/**
+ * Who leads, where all requests go through a leader: the first member in the order of joining that lives, as each
+ * node sees it. No vote is taken: on both sides of a divided cluster somebody leads, down to the last node.
+ *
+ * What must always hold:
+ * - an epoch is durable before anything is done in it, and belongs to one reign;
+ * - a reign ends when a higher epoch is heard of: the next thing this node leads, it leads in a new one.
+ */
+import type { NodeId } from '../base/ids.js'
+import type { Core } from './core.js'
+import { compareEpochs, type Epoch, noEpoch, plainEpoch, readEpoch } from './epochs.js'
+import { entryOf } from './members.js'
+import type { RingMember, Standing } from './types.js'
+import type { Dot } from './versions.js'
+
+const epochRow = 'mepoch'
+
+/** A reign of this node. */
+interface Reign {
+  readonly epoch: Epoch
+  readonly actor: string
+  count: number
+  isDurable: boolean
+}
+
+export class Leading {
+  readonly #core: Core
+  #known: Epoch
+  #reign: Reign | undefined
+  /** What was said of it last. */
+  #told: NodeId | undefined
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#known = readEpoch(core.readRow(epochRow)) ?? noEpoch
+  }
+
+  /** The highest epoch that this node has heard of. */
+  get known(): Epoch {
+    return this.#known
+  }
+
+  /**
+   * The one through whom requests go. Undefined while it is not clear: somebody who would lead was lost a moment ago
+   * and may be back, or has not been met yet.
+   */
+  get leader(): NodeId | undefined {
+    const { members } = this.#core.list
+    // In a cluster that has lost all its members, those who were about to become some go on.
+    for (const standings of [settled, coming]) {
+      for (const { id, standing } of members) {
+        if (!standings.includes(standing)) continue
+        if (this.#core.isUsable(id)) return id
+        if (this.#mayComeBack(id)) return undefined
+      }
+    }
+    return undefined
+  }
+
+  /** The epoch in which this node leads just now; undefined where it does not, or not yet. */
+  get epoch(): Epoch | undefined {
+    if (this.leader !== this.#core.id) return undefined
+    if (this.#reign === undefined || compareEpochs(this.#known, this.#reign.epoch) > 0) this.#begin()
+    return this.#reign?.isDurable === true ? this.#reign.epoch : undefined
+  }
+
+  tick(): void {
+    const core = this.#core
+    const { leader } = this
+    if (leader !== core.id) this.#reign = undefined
+    else if (this.#reign === undefined) this.#begin()
+    if (leader === this.#told) return
+    this.#told = leader
+    const member: RingMember | undefined = leader && entryOf(core.list, leader)
+    core.events.push({ kind: 'leader', member, epoch: this.#known.number })
+  }
+
+  /** Somebody named an epoch. */
+  note(epoch: Epoch): void {
+    if (compareEpochs(epoch, this.#known) <= 0) return
+    this.#known = epoch
+    this.#core.saveRow(epochRow, plainEpoch(epoch))
+  }
+
+  /** A version of an epoch was found that must be behind: the next reign is higher than that. */
+  surpass(number: number): void {
+    this.note({ number, node: this.#core.id })
+    this.#reign = undefined
+  }
+
+  /** Names the next version that this node makes in its reign. */
+  nextDot(): Dot | undefined {
+    const reign = this.#reign
+    return reign && { actor: reign.actor, count: ++reign.count }
+  }
+
+  #begin(): void {
+    const core = this.#core
+    const epoch = { number: this.#known.number + 1, node: core.id }
+    const reign: Reign = { epoch, actor: core.newActor(), count: 0, isDurable: false }
+    this.#reign = reign
+    this.note(epoch)
+    core.whenSaved(() => {
+      reign.isDurable = true
+    })
+  }
+
+  /** Whether a node that cannot be reached should be waited for, rather than that the next one leads. */
+  #mayComeBack(id: NodeId): boolean {
+    const { tick, options } = this.#core
+    const { lostAtTick, knownSinceTick } = this.#core.peer(id)
+    // Who was never met may be a moment late: who led in its place would only be in the way.
+    if (lostAtTick === undefined) return tick - knownSinceTick < options.silentTicks + 2 * options.gossipTicks
+    return tick - lostAtTick < 2 * options.gossipTicks
+  }
+}
+
+const settled: readonly Standing[] = ['member', 'leaving']
+const coming: readonly Standing[] = ['joining']
