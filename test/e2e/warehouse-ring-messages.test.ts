@@ -146,6 +146,20 @@ describe('An instance of a warehouse on the ring', () => {
     expect(other.output).to.include(`cannot listen on 127.0.0.1:${instance.port}: the port is in use`)
   })
 
+  it('says that it cannot listen where there is no such host or address, and ends with exit code 1', async () => {
+    for (const [host, why] of [
+      ['no-such-host.invalid', /cannot listen on no-such-host\.invalid:\d+: there is no host of that name/],
+      // Of those that are kept for documentation.
+      ['192.0.2.1', /cannot listen on 192\.0\.2\.1:\d+: this machine has no such address/],
+    ] as const) {
+      const { port } = await freePortPair()
+      const place = [`--port=${port}`, `--data-dir=${instance.dataDirectory}-${port}`]
+      const other = startProgram('warehouse', [...place, `--host=${host}`])
+      expect(await other.waitForExit()).to.deep.include({ code: 1 })
+      expect(other.output).to.match(why)
+    }
+  })
+
   it('waits for a seed that is dead or does not resolve, says so, and stops well when told to', async () => {
     const dead = `127.0.0.1:${await freePort()}`
     for (const [seed, why] of [
