@@ -21,6 +21,8 @@ export class Coverage {
   readonly #core: Core
   /** For each node, 1 for the ranges of which all that it holds was got. */
   readonly #got = new Map<NodeId, Uint8Array>()
+  /** Those of whom nothing is wanted, as far as that was looked up since anything changed. */
+  readonly #complete = new Set<NodeId>()
   readonly #contacts = new Map<NodeId, number>()
 
   constructor(core: Core) {
@@ -36,6 +38,7 @@ export class Coverage {
   renew(id: NodeId): void {
     this.#contacts.set(id, (this.#contacts.get(id) ?? 0) + 1)
     this.#got.delete(id)
+    this.#complete.delete(id)
   }
 
   /** Others have done without this node for a while. */
@@ -47,6 +50,7 @@ export class Coverage {
   begin(ranges: readonly number[]): void {
     if (ranges.length === 0) return
     for (const got of this.#got.values()) for (const range of ranges) got[range] = 0
+    this.#complete.clear()
     // Of what is being got just now, nobody can say any more for which ranges it holds.
     for (const [id, times] of this.#contacts) this.#contacts.set(id, times + 1)
   }
@@ -72,10 +76,12 @@ export class Coverage {
 
   /** Up to `limit` of this node's own ranges of which it has yet to get what another holds. */
   wanted(id: NodeId, limit: number): number[] {
+    if (this.#complete.has(id)) return []
     const wanted: number[] = []
     for (let range = 0; range < rangeCount && wanted.length < limit; range++) {
       if (this.#core.isMine(range) && !this.has(id, range)) wanted.push(range)
     }
+    if (wanted.length === 0) this.#complete.add(id)
     return wanted
   }
 

@@ -72,12 +72,8 @@ export class Gathering implements Operation {
     this.#deadlineTick = deadlineTick
     this.#done = done
     core.operations.set(this.#id, this)
-    for (const node of unreleasedMembers(core.list)) {
-      if (node === core.id || !core.isUsable(node)) continue
-      this.#waiting.set(node, core.tick)
-      this.#send(node)
-    }
     this.#take(core.id, core.records.get(this.key).record, core.coverage?.lacking(this.#range))
+    this.#ask()
     this.#advance()
   }
 
@@ -103,12 +99,24 @@ export class Gathering implements Operation {
     for (const [node, askedAtTick] of [...this.#waiting]) {
       if (tick - askedAtTick >= options.copyTicks) this.#core.markUnreachable(node)
     }
+    this.#ask()
     if (tick >= this.#deadlineTick) this.#end()
+    else this.#advance()
   }
 
   lost(node: NodeId): void {
     this.#waiting.delete(node)
     this.#advance()
+  }
+
+  /** Asks all who can be reached, and have not been asked or have not answered. */
+  #ask(): void {
+    const core = this.#core
+    for (const node of this.#silent()) {
+      if (!core.isUsable(node) || this.#waiting.has(node)) continue
+      this.#waiting.set(node, core.tick)
+      this.#send(node)
+    }
   }
 
   #send(node: NodeId): void {
@@ -126,7 +134,14 @@ export class Gathering implements Operation {
   }
 
   #advance(): void {
-    if (this.#waiting.size === 0) this.#end()
+    if (this.#waiting.size > 0) return
+    // A node that was lost just now may be heard again in a moment, and have what nobody else has.
+    const isHopeful = !this.#isAll() && this.#silent().some(node => this.#leading.mayComeBack(node))
+    if (!isHopeful) this.#end()
+  }
+
+  #silent(): NodeId[] {
+    return unreleasedMembers(this.#core.list).filter(node => !this.#digests.has(node))
   }
 
   #end(): void {
@@ -141,8 +156,7 @@ export class Gathering implements Operation {
 
   /** Whoever did not answer has nothing that others who did have not got. */
   #isAll(): boolean {
-    const silent = unreleasedMembers(this.#core.list).filter(node => !this.#digests.has(node))
-    return silent.every(node => this.#lacking.some(lacking => !lacking.includes(node)))
+    return this.#silent().every(node => this.#lacking.some(lacking => !lacking.includes(node)))
   }
 
   /** Gives what was found to owners that have something older. */

@@ -51,7 +51,7 @@ export class Leading {
       for (const { id, standing } of members) {
         if (!standings.includes(standing)) continue
         if (this.#core.isUsable(id)) return id
-        if (this.#mayComeBack(id)) return undefined
+        if (this.mayComeBack(id)) return undefined
       }
     }
     return undefined
@@ -88,6 +88,15 @@ export class Leading {
     this.#reign = undefined
   }
 
+  /** Whether a node that cannot be reached should be waited for, rather than that others do without it. */
+  mayComeBack(id: NodeId): boolean {
+    const { tick, options } = this.#core
+    const { lostAtTick, knownSinceTick } = this.#core.peer(id)
+    // Who was never met may be a moment late: who led in its place would only be in the way.
+    if (lostAtTick === undefined) return tick - knownSinceTick < options.silentTicks + 2 * options.gossipTicks
+    return tick - lostAtTick < 2 * options.gossipTicks
+  }
+
   /** Names the next version that this node makes in its reign. */
   nextDot(): Dot | undefined {
     const reign = this.#reign
@@ -103,15 +112,6 @@ export class Leading {
     core.whenSaved(() => {
       reign.isDurable = true
     })
-  }
-
-  /** Whether a node that cannot be reached should be waited for, rather than that the next one leads. */
-  #mayComeBack(id: NodeId): boolean {
-    const { tick, options } = this.#core
-    const { lostAtTick, knownSinceTick } = this.#core.peer(id)
-    // Who was never met may be a moment late: who led in its place would only be in the way.
-    if (lostAtTick === undefined) return tick - knownSinceTick < options.silentTicks + 2 * options.gossipTicks
-    return tick - lostAtTick < 2 * options.gossipTicks
   }
 }
 

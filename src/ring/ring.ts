@@ -232,7 +232,7 @@ export class Ring {
           dead: !isSelf && core.tick - Math.max(0, heardAtTick) >= options.deadTicks,
           silentTicks: silentTicks === Infinity ? undefined : silentTicks,
           hints: records.owedTo(member.id),
-          behind: isSelf ? core.coverage?.isBehind === true : core.peer(member.id).isBehind,
+          behind: isSelf ? core.coverage?.isBehind === true : core.peers.get(member.id)?.isBehind === true,
         }
       })
     const moving =
