@@ -21,7 +21,7 @@ describe('A warehouse on the ring, killed down to its last instance during 1000 
   let acknowledged = 0
 
   before(async () => {
-    instances = await startWarehouse(3, ['--node-timeout=10m'])
+    instances = await startWarehouse(3, ['--node-timeout=600s'])
   })
   after(stopAll)
 
@@ -76,7 +76,9 @@ describe('A warehouse on the ring, killed down to its last instance during 1000 
   })
 
   it('has every document that was acknowledged, at every instance, once all are back', async () => {
+    const startedAtMs = performance.now()
     for (const each of instances) await each.waitForNodes(instances.map(({ address }) => address))
+    console.log(`      all in sync ${(performance.now() - startedAtMs).toFixed(0)} ms later`)
     for (const instance of instances) {
       expect(await valuesAt(instance, keys)).to.deep.equal(keys.map((_, at) => `value ${at}`))
     }
@@ -94,8 +96,7 @@ describe('A warehouse on the ring, killed down to its last instance during 1000 
 /** What an instance answers to a GET of each. */
 async function valuesAt(instance: WarehouseInstance, keys: readonly string[]): Promise<string[]> {
   const reader = await textClient(instance.address)
-  const values: string[] = []
-  for (const key of keys) values.push(await reader.ask(`GET ${key}`))
+  const values = await Promise.all(keys.map(key => reader.ask(`GET ${key}`)))
   reader.close()
   return values
 }

@@ -23,7 +23,7 @@ describe('warehouse-cli in a terminal, on the ring', () => {
   before(async function () {
     requires(this, 'tmux')
     // The dead are not replaced while the test looks.
-    instances = await startWarehouse(3, ['--node-timeout=10m'])
+    instances = await startWarehouse(3, ['--node-timeout=600s'])
   })
   after(async function () {
     closeTerminals()
