@@ -80,8 +80,36 @@ export function onCompare(core: Core, from: NodeId, { id, nodes, fetching }: Com
     return own !== digest && !(fetching === true && own === nothing)
   }
   const differing = nodes.filter(isDiffering).map(([path]) => path)
-  const covered = fetching === true ? coveredIn(core, nodes) : undefined
-  core.sendWhenSaved(from, { kind: 'compared', id, differing, covered })
+  if (fetching !== true) {
+    core.sendWhenSaved(from, { kind: 'compared', id, differing })
+    return
+  }
+  const { listed, entries } = entriesIn(core, differing)
+  const rest = differing.filter(path => !listed.has(path))
+  core.sendWhenSaved(from, {
+    kind: 'compared',
+    id,
+    differing: rest,
+    covered: coveredIn(core, nodes),
+    entries,
+  })
+}
+
+/** What there is in the first of those parts, as much as one message should carry, and which parts these are. */
+function entriesIn(
+  core: Core,
+  paths: readonly string[],
+): { readonly listed: ReadonlySet<string>; readonly entries: [key: string, digest: string][] } {
+  const limit = 4 * core.options.rowsPerMessage
+  const listed = new Set<string>()
+  const entries: [key: string, digest: string][] = []
+  for (const path of paths) {
+    const keys = path.startsWith('=') ? [] : core.records.keys(path, '', limit - entries.length + 1)
+    if (path.startsWith('=') || entries.length + keys.length > limit) break
+    for (const key of keys) entries.push([key, core.records.digest(key)])
+    listed.add(path)
+  }
+  return { listed, entries }
 }
 
 /** Of which of some ranges this node has got all that others hold. */

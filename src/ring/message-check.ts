@@ -125,6 +125,7 @@ function read(fields: Fields): RingMessage {
         id: fields.count('id'),
         differing: fields.list('differing').map(pathIn),
         covered: fields.any('covered') === undefined ? undefined : fields.list('covered').map(coveredIn),
+        entries: fields.any('entries') === undefined ? undefined : fields.list('entries').map(entryIn),
       }
     case 'list':
       return {
@@ -134,11 +135,10 @@ function read(fields: Fields): RingMessage {
         after: fields.word('after').slice(0, keyLengthMax),
       }
     case 'listed': {
-      const entries = fields.list('entries').map(pair => wordsIn(pair, 2))
       return {
         kind,
         id: fields.count('id'),
-        entries: entries.map(([key, digest]) => [keyIn(key), digest ?? '']),
+        entries: fields.list('entries').map(entryIn),
         more: fields.flag('more'),
       }
     }
@@ -289,6 +289,11 @@ function coveredIn(value: unknown): readonly [node: NodeId, places: readonly num
 
 function wordIn(value: unknown): string {
   return typeof value === 'string' && value.length <= wordLengthMax ? value : malformed()
+}
+
+function entryIn(value: unknown): readonly [key: string, digest: string] {
+  const [key, digest = ''] = wordsIn(value, 2)
+  return [keyIn(key), digest]
 }
 
 function wordsIn(value: unknown, count: number): string[] {

@@ -173,6 +173,8 @@ export interface Compared {
    * that another node holds (see coverage.ts).
    */
   readonly covered?: readonly (readonly [node: NodeId, places: readonly number[]])[] | undefined
+  /** To one that is fetching: the records in differing parts, as far as they fit; such parts are not `differing`. */
+  readonly entries?: readonly (readonly [key: string, digest: string])[] | undefined
 }
 
 /** Asks which records there are in one part, from the key after `after` on. */

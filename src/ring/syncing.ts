@@ -132,9 +132,10 @@ export class Syncing implements Operation {
     core.sendNow(this.#peer, { kind: 'store', id, fence: core.peer(this.#peer).fence, rows })
   }
 
-  #onCompared({ differing, covered }: Compared): void {
+  #onCompared({ differing, covered, entries = [] }: Compared): void {
     const core = this.#core
     if (covered !== undefined) this.#onCovered?.(covered)
+    this.#want(entries)
     if (differing[0] === root) {
       const paths = core.current.sharedRanges(core.id, this.#peer).map(rangePath)
       for (let at = 0; at < paths.length; at += core.options.rangesPerRepair) {
@@ -158,6 +159,12 @@ export class Syncing implements Operation {
       const lacking = records.keys(task.path, '', 1_000_000).filter(key => !task.theirs.has(key))
       if (lacking.length > 0) this.#tasks.push({ kind: 'push', keys: lacking })
     }
+    this.#want(entries)
+  }
+
+  /** Those of the other's records that are not the same here. */
+  #want(entries: Listed['entries']): void {
+    const { records } = this.#core
     const wanted = entries.filter(([key, digest]) => records.digest(key) !== digest)
     if (wanted.length > 0) {
       this.#tasks.push({ kind: 'want', keys: wanted.map(([key]) => key), theirs: new Map(wanted) })

@@ -39,12 +39,18 @@ export class OrderedJudge {
     return [...this.#changes.keys()]
   }
 
-  /** What may be read from now on: what was done last, and all that was begun since and is not known to be nothing. */
-  contents(key: string): Content[] {
-    const changes = this.of(key).filter(({ outcome }) => outcome !== 'nothing')
-    const last = changes.findLastIndex(({ outcome }) => outcome === 'done')
-    const contents = changes.slice(Math.max(0, last)).map(({ value }) => value ?? absent)
-    return last >= 0 ? contents : [absent, ...contents]
+  /** The place of the change that was done last: what is read from now on is that, or something later. */
+  place(key: string): number {
+    return this.of(key).findLastIndex(({ outcome }) => outcome === 'done')
+  }
+
+  /** What may have been read since then: what was done there, and all that was begun later and was not nothing. */
+  since(key: string, place = this.place(key)): Content[] {
+    const changes = this.of(key).slice(Math.max(0, place))
+    const contents = changes
+      .filter(({ outcome }) => outcome !== 'nothing')
+      .map(({ value }) => value ?? absent)
+    return place >= 0 ? contents : [absent, ...contents]
   }
 
   /** All that was ever in a key, and is not known to be nothing. */

@@ -49,7 +49,7 @@ export function drawOrderedClimate(random: Random): OrderedClimate {
     copies: random.between(1, 3),
     durationMs: random.between(3000, 9000),
     writers: random.between(1, 3),
-    keysPerWriter: random.between(1, 4),
+    keysPerWriter: random.pick([1, 4, 30]),
     thinkMs: random.pick([20, 60, 200]),
     faultMs: random.pick([200, 600, 1500]),
     awayMs: random.pick([500, 3000]),
@@ -138,7 +138,7 @@ class OrderedSwarm {
       if (contents.size > 1) return `${key} is ${[...contents].join(' here and there ')}`
       if (content === absent && !this.#judge.mayBeAbsent(key)) return `${key} is lost`
       const isStrict = this.#climate.kind === 'kills'
-      const possible = isStrict ? this.#judge.contents(key) : this.#judge.everIn(key)
+      const possible = isStrict ? this.#judge.since(key) : this.#judge.everIn(key)
       if (!possible.includes(content)) return `${key} is ${content} in the end, not ${possible.join(' or ')}`
       const holders = nodes.filter(id => this.#world.ring(id).view.records.get(key).record.length > 0)
       const wanted = Math.min(this.#climate.copies, nodes.length)
@@ -239,25 +239,32 @@ class OrderedSwarm {
       const keys = this.#judge.keys
       if (nodes.length === 0 || keys.length === 0) return
       const key = random.pick(keys)
-      const before = this.#judge.contents(key)
+      const place = this.#judge.place(key)
       const living = this.#steady()
       world.ask(random.pick(nodes), { op: 'get', key }, answer => {
         if (answer.kind !== 'entry' && answer.kind !== 'absent') return
-        this.#see(key, textOf(answer), before, living)
+        this.#see(key, textOf(answer), place, living)
       })
     })
   }
 
-  /** A reader saw that, who asked when the key could be one of `before`. */
-  #see(key: string, seen: string, before: readonly string[], living: ReadonlyMap<NodeId, number>): void {
-    if (this.#climate.kind === 'partitions') return
-    if (before.includes(seen) || this.#judge.contents(key).includes(seen)) return
-    const passed = this.#judge.of(key).filter(({ outcome }) => outcome !== 'nothing')
-    if (passed.slice(-20).some(({ value }) => (value ?? absent) === seen) && before.length > 1) return
-    if (seen === absent) this.#blame(`${key} was said to be absent, and is ${before.join(' or ')}`)
-    else if (this.#climate.kind === 'kills' && before.length === 1 && this.#lives(key, before[0], living)) {
-      this.#blame(`${key} was read as ${seen}, when it was ${before[0]} already`)
+  /** A reader saw that, who asked when the change at that place was done. */
+  #see(key: string, seen: string, place: number, living: ReadonlyMap<NodeId, number>): void {
+    const possible = this.#judge.since(key, place)
+    if (this.#climate.kind === 'partitions' || possible.includes(seen)) return
+    if (seen === absent && !this.#mayBeOld(key, place)) {
+      this.#blame(`${key} was said to be absent, and is ${possible.join(' or ')}`)
+    } else if (this.#climate.kind === 'kills' && this.#lives(key, possible[0], living)) {
+      this.#blame(`${key} was read as ${seen}, when it was ${possible[0]} already`)
     }
+  }
+
+  /** A deletion is old news where those who have what followed it are away. */
+  #mayBeOld(key: string, place: number): boolean {
+    return this.#judge
+      .of(key)
+      .slice(0, Math.max(0, place))
+      .some(({ value }) => value === undefined)
   }
 
   /** Whether a node that has lived all the time has this. */
@@ -316,7 +323,7 @@ class OrderedSwarm {
           world.heal()
           break
         case 'join': {
-          const via = this.#running()
+          const via = this.#running().filter(id => world.ring(id).standing === 'member')
           if (via.length === 0 || nodes.length >= 6) break
           const id = world.addWaiting()
           this.#startedMs.set(id, world.nowMs)
