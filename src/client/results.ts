@@ -186,8 +186,11 @@ function readSiblings({ versions }: Fields): Sibling[] | undefined {
   })
 }
 
+/** Members that a ring may have; each of them costs whoever works out where a key is kept. */
+const keepersMax = 1000
+
 function readKeepers(keepers: unknown): Keeper[] {
-  if (!Array.isArray(keepers)) throw bad("'keepers' is no list")
+  if (!Array.isArray(keepers) || keepers.length > keepersMax) throw bad("'keepers' is no list of members")
   return keepers.map((keeper: unknown) => {
     if (typeof keeper !== 'object' || keeper === null) throw bad('a keeper is no object')
     // An object of JSON, whose fields are looked at one by one.

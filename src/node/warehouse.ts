@@ -28,8 +28,7 @@ const warehouseFlags = {
     default: '2',
     defaultShown: '2',
     reason: 'Two copies outlive the loss of one.',
-    summary:
-      'Copies of each entry, the same for all instances (raft: fewer instances than that are warned of)',
+    summary: 'Copies of each entry, the same for all instances; fewer instances than that are warned of',
   },
   'node-timeout': {
     ...flags['node-timeout'],
