@@ -12,7 +12,7 @@ import type { Member, NodeId, RequestId } from '../base/ids.js'
 import { pathOf, placementOf, rangeCount, rangeOf } from '../base/placement.js'
 import type { Random } from '../base/random.js'
 import { Coverage } from './coverage.js'
-import { Leading } from './leading.js'
+import { Leading, type Mark } from './leading.js'
 import {
   currentMembers,
   digestOfList,
@@ -63,6 +63,8 @@ export interface Peer {
   /** Since when this node has known of it, and when contact with it was last lost. */
   readonly knownSinceTick: number
   lostAtTick: number | undefined
+  /** With a leader: it can have taken part in no write that is above this, since then it was not met again. */
+  lostAtMark: Mark | undefined
   /** Writes that were acknowledged by this node without it, and by it without this node, as it says. */
   skipped: number
   skippedUs: number
@@ -331,11 +333,13 @@ export class Core {
       toldStart: '',
       knownSinceTick: this.tick,
       lostAtTick: undefined,
+      lostAtMark: undefined,
       skipped: 0,
       skippedUs: 0,
       isBehind: false,
     }
     this.peers.set(id, peer)
+    peer.lostAtMark = this.leading?.mark
     return peer
   }
 
@@ -355,6 +359,7 @@ export class Core {
     if (peer === undefined || !peer.isReachable) return
     peer.isReachable = false
     peer.lostAtTick = this.tick
+    peer.lostAtMark = this.leading?.mark
     this.graceUntilTick = this.tick + 2 * this.options.gossipTicks
     const member = entryOf(this.list, id)
     if (member !== undefined) this.events.push({ kind: 'unreachable', member })

@@ -3,14 +3,14 @@
  * owner or not, so that it sees what a stand-in took, or a former owner still has.
  *
  * What must always hold:
- * - a key of which nothing is found is not there only if each of the other nodes has answered, or one that has
- *   answered has got all that the silent one holds of the range;
+ * - what is found is all there is only if each of the other nodes has answered, or one that has answered has got all
+ *   that the silent one holds of the range, or the silent one was lost before what is found was written;
  * - everybody who has answered knows the leader's epoch, or a higher one, of which the leader hears.
  */
 import type { NodeId } from '../base/ids.js'
 import type { Core, Operation } from './core.js'
 import { compareEpochs, type Epoch, plainEpoch, readEpoch } from './epochs.js'
-import type { Leading } from './leading.js'
+import { isAbove, type Leading } from './leading.js'
 import { unreleasedMembers } from './members.js'
 import type { Gather, Gathered, RingMessage } from './messages.js'
 import { storeMessage } from './reading.js'
@@ -23,7 +23,7 @@ export interface Findings {
   readonly record: KeyRecord
   /** A version that was written under the wanted name. */
   readonly repeat: Version | undefined
-  /** Whether nobody who did not answer may have another key, or version, than was found. */
+  /** Whether nobody who did not answer may have something newer than what was found. */
   readonly isAll: boolean
   /** Somebody has heard of a higher epoch: whoever leads in this one must not go on. */
   readonly isOver: boolean
@@ -154,9 +154,14 @@ export class Gathering implements Operation {
     done?.(findings)
   }
 
-  /** Whoever did not answer has nothing that others who did have not got. */
+  /** Whoever did not answer has nothing newer than what was found. */
   #isAll(): boolean {
-    return this.#silent().every(node => this.#lacking.some(lacking => !lacking.includes(node)))
+    const found = highest(this.#record)
+    return this.#silent().every(node => {
+      const { lostAtMark } = this.#core.peer(node)
+      const isOlder = found !== undefined && lostAtMark !== undefined && isAbove(found, lostAtMark)
+      return isOlder || this.#lacking.some(lacking => !lacking.includes(node))
+    })
   }
 
   /** Gives what was found to owners that have something older. */

@@ -11,9 +11,15 @@ import type { Core } from './core.js'
 import { compareEpochs, type Epoch, noEpoch, plainEpoch, readEpoch } from './epochs.js'
 import { entryOf } from './members.js'
 import type { RingMember, Standing } from './types.js'
-import type { Dot } from './versions.js'
+import type { Dot, Version } from './versions.js'
 
 const epochRow = 'mepoch'
+
+/** A place in the order of writes: all that was written up to then is not above it. */
+export interface Mark {
+  readonly epoch: number
+  readonly count: number
+}
 
 /** A reign of this node. */
 interface Reign {
@@ -62,6 +68,12 @@ export class Leading {
     if (this.leader !== this.#core.id) return undefined
     if (this.#reign === undefined || compareEpochs(this.#known, this.#reign.epoch) > 0) this.#begin()
     return this.#reign?.isDurable === true ? this.#reign.epoch : undefined
+  }
+
+  /** Above it are the writes that are made from now on; where another node leads, those of its successors. */
+  get mark(): Mark {
+    const isOwn = this.leader === this.#core.id && this.#reign?.epoch === this.#known
+    return { epoch: this.#known.number, count: isOwn ? (this.#reign?.count ?? 0) : Number.POSITIVE_INFINITY }
   }
 
   tick(): void {
@@ -113,6 +125,12 @@ export class Leading {
       reign.isDurable = true
     })
   }
+}
+
+/** Whether a version was written later than that. */
+export function isAbove({ order, dot }: Version, mark: Mark): boolean {
+  const epoch = order?.epoch ?? 0
+  return epoch > mark.epoch || (epoch === mark.epoch && dot.count > mark.count)
 }
 
 const settled: readonly Standing[] = ['member', 'leaving']

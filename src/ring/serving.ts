@@ -170,7 +170,7 @@ export class Serving {
       return
     }
     const existed = former?.value !== undefined
-    const refusal = refusalOf(order.verb, existed, former !== undefined || findings.isAll)
+    const refusal = refusalOf(order.verb, existed, findings.isAll)
     if (refusal !== undefined) {
       reply(refusal)
       return
@@ -229,12 +229,11 @@ function refusalOf(verb: OrderedVerb, existed: boolean, isCertain: boolean): Ser
   return isCertain ? { kind: 'absent' } : { kind: 'unavailable' }
 }
 
-/** What a read is answered. */
+/** What a read is answered. A deletion proves nothing where somebody may have what was written after it. */
 function found({ record, isAll }: Findings): Served {
   const version = highest(record)
-  if (version === undefined) return isAll ? { kind: 'absent' } : { kind: 'unavailable' }
-  const { value } = version
-  return value === undefined ? { kind: 'absent' } : { kind: 'entry', value, version: numberOf(version) }
+  if (version?.value !== undefined) return { kind: 'entry', value: version.value, version: numberOf(version) }
+  return isAll ? { kind: 'absent' } : { kind: 'unavailable' }
 }
 
 /** One number for the place of a version in the order of writes. */

@@ -252,19 +252,11 @@ class OrderedSwarm {
   #see(key: string, seen: string, place: number, living: ReadonlyMap<NodeId, number>): void {
     const possible = this.#judge.since(key, place)
     if (this.#climate.kind === 'partitions' || possible.includes(seen)) return
-    if (seen === absent && !this.#mayBeOld(key, place)) {
+    if (seen === absent) {
       this.#blame(`${key} was said to be absent, and is ${possible.join(' or ')}`)
     } else if (this.#climate.kind === 'kills' && this.#lives(key, possible[0], living)) {
       this.#blame(`${key} was read as ${seen}, when it was ${possible[0]} already`)
     }
-  }
-
-  /** A deletion is old news where those who have what followed it are away. */
-  #mayBeOld(key: string, place: number): boolean {
-    return this.#judge
-      .of(key)
-      .slice(0, Math.max(0, place))
-      .some(({ value }) => value === undefined)
   }
 
   /** Whether a node that has lived all the time has this. */

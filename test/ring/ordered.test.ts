@@ -293,8 +293,16 @@ describe('the ring with a leader', () => {
     }
     const last = story.last
     expect(story.set(last, 'key', 'value').copies).to.equal(1)
+    story.set(last, 'passing', 'value')
+    expect(story.change(last, 'delete', 'passing').kind).to.equal('changed')
+    expect(story.get(last, 'passing')).to.equal('(absent)')
+    const epoch = story.epochAt(last)
     world.restart(last)
     expect(story.get(last, 'key')).to.equal('value')
+    expect(story.epochAt(last)).to.be.above(epoch)
+    story.set(last, 'passing', 'value')
+    expect(story.change(last, 'delete', 'passing').kind).to.equal('changed')
+    expect(story.get(last, 'passing')).to.equal('(absent)')
     for (const id of ids.slice(0, -1)) world.start(id)
     story.settle()
     for (const [place] of ids.slice(0, -1).entries()) {
@@ -324,4 +332,74 @@ describe('the ring with a leader', () => {
       story.allSee(key, 'value')
     },
   )
+
+  inOrderedWorlds(
+    'does not vouch for what the other side of a partition took, before it has got it',
+    story => {
+      const { world } = story
+      const [one, two, three] = story.ids as [NodeId, NodeId, NodeId]
+      const key = story.keyOf([one, three])
+      world.part([one], [two, three])
+      story.until('both lead', () => story.leaderAt(one) === one && story.leaderAt(three) === two)
+      story.set(one, key, 'value')
+      // They hear each other again, and no more than that.
+      world.onSend = (_from, _to, { kind }) => kind === 'heartbeat' || kind === 'members'
+      world.heal()
+      story.until('they are together', () => world.ring(three).view.isUsable(one))
+      world.crash(one)
+      world.onSend = () => true
+      story.until('the first is lost', () => story.leaderAt(three) === two)
+      expect(story.get(three, key)).to.equal('(unavailable)')
+      world.start(one)
+      story.settle()
+      story.allSee(key, 'value')
+    },
+  )
+
+  inOrderedWorlds('does not say that a key is gone because somebody still holds an old deletion', story => {
+    const { world } = story
+    const [one, two, three] = story.ids as [NodeId, NodeId, NodeId]
+    const key = story.keyOf([two, three])
+    story.set(one, key, 'value')
+    world.crash(two)
+    world.crash(three)
+    story.until(
+      'one is alone',
+      () => !world.ring(one).view.isUsable(two) && !world.ring(one).view.isUsable(three),
+    )
+    if (story.set(one, key, 'other').copies === 0) throw new Error('not stored')
+    expect(story.change(one, 'delete', key).kind).to.equal('changed')
+    expect(story.get(one, key)).to.equal('(absent)')
+    world.start(two)
+    story.until('two is back', () => world.ring(one).view.isWritable(two))
+    // What the first holds for the others stays where it is.
+    world.onSend = (_from, _to, { kind }) => kind !== 'compared'
+    story.set(one, key, 'new')
+    world.crash(two)
+    story.until('two is lost', () => !world.ring(one).view.isUsable(two))
+    expect(story.get(one, key)).to.be.oneOf(['new', '(unavailable)'])
+    world.onSend = () => true
+    world.start(two)
+    world.start(three)
+    story.settle()
+    story.allSee(key, 'new')
+  })
+
+  inOrderedWorlds('puts changes of one key that come at once one after the other', story => {
+    const { world } = story
+    for (let round = 1; round <= 5; round++) {
+      const key = `key-${round}`
+      const answers: boolean[] = []
+      for (const id of story.ids) {
+        const request = { op: 'change', verb: 'set', key, value: Buffer.from(`of ${id}`) } as const
+        world.ask(id, { ...request, identity: `${id} ${round}` }, answer => {
+          if (answer.kind === 'changed') answers.push(answer.existed)
+        })
+      }
+      world.run(3000)
+      if (story.isFair) expect(answers.sort()).to.deep.equal([false, true, true])
+      else expect(answers.filter(existed => !existed).length).to.be.at.most(1)
+      story.allSee(key, story.get(story.last, key))
+    }
+  })
 })
