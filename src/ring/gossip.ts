@@ -31,7 +31,7 @@ export class Gossip {
     if (core.tick < this.#nextTick) return
     this.#nextTick = core.tick + gossipTicks
     this.beat()
-    if (core.options.evict) this.#evict()
+    if (core.options.evict && core.isPart) this.#evict()
   }
 
   /** Tells everybody that this node lives. */

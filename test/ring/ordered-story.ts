@@ -5,7 +5,13 @@
  */
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
-import type { OrderedAnswer, OrderedChange, RingAnswer, RingOptions } from '../../src/ring/types.js'
+import type {
+  OrderedAnswer,
+  OrderedChange,
+  RingAnswer,
+  RingMemberStatus,
+  RingOptions,
+} from '../../src/ring/types.js'
 import { drawWeather } from './story.js'
 import { fairWeather, World } from './world.js'
 
@@ -34,11 +40,14 @@ export class OrderedStory {
     Object.assign(this.world.weather, isFair ? fairWeather : drawWeather(seed))
   }
 
-  /** Everybody who runs knows a leader, and has got all there is to get. */
+  /** Everybody who runs knows a leader, hears all others who run, and has got all there is to get. */
   isCalm(): boolean {
-    return this.running.every(id => {
-      const status = this.world.ring(id).status()
-      return status.leader !== undefined && !status.members.some(({ behind }) => behind === true)
+    const { running } = this
+    return running.every(id => {
+      const { leader, members } = this.world.ring(id).status()
+      const isFine = (one: RingMemberStatus): boolean =>
+        one.behind !== true && (one.reachable || !running.includes(one.member.id))
+      return leader !== undefined && members.every(isFine)
     })
   }
 
@@ -65,7 +74,7 @@ export class OrderedStory {
     return this.world.answer(at, { op: 'change', verb, key, value: bytes, identity })
   }
 
-  /** Asks, in foul weather again and again, until the answer is more than that nobody was to be reached. */
+  /** Asks, in foul weather again and again, until the answer is more than that somebody was not to be reached. */
   change(
     at: NodeId,
     verb: OrderedChange['verb'],
@@ -73,7 +82,7 @@ export class OrderedStory {
     value?: string,
     identity = this.nextName(),
   ): RingAnswer {
-    return this.#insist(() => this.tryChange(at, verb, key, value, identity))
+    return this.#insist(() => this.tryChange(at, verb, key, value, identity), [])
   }
 
   set(at: NodeId, key: string, value: string, identity?: string): Changed {
@@ -84,12 +93,28 @@ export class OrderedStory {
 
   /** The value; or `(absent)`, `(unavailable)`. */
   get(at: NodeId, key: string): string {
-    return textOf(this.#insist(() => this.world.answer(at, { op: 'get', key })))
+    return textOf(this.#insist(() => this.world.answer(at, { op: 'get', key }), ['unavailable']))
   }
 
-  /** Every node that runs and is a member gives this. */
+  /**
+   * A reader finds exactly this. In foul weather nodes lose each other now and then, so that it may be unavailable for
+   * a while; but nothing else is ever found.
+   */
+  sees(at: NodeId, key: string, expected: string): void {
+    let found = this.get(at, key)
+    const isOver = (): boolean => this.isFair || found === expected || found !== '(unavailable)'
+    if (!isOver()) {
+      this.until(`${key} at ${at} is ${expected}`, () => {
+        found = this.get(at, key)
+        return isOver()
+      })
+    }
+    expect(found, `${key} at ${at}`).to.equal(expected)
+  }
+
+  /** Every node that runs gives this. */
   allSee(key: string, expected: string): void {
-    for (const id of this.running) expect(this.get(id, key), `${key} at ${id}`).to.equal(expected)
+    for (const id of this.running) this.sees(id, key, expected)
   }
 
   /** Of the members as a node sees them, those who own a key. */
@@ -143,13 +168,13 @@ export class OrderedStory {
     this.until(`rest: ${this.world.unrest()}`, () => this.isCalm() && this.world.unrest() === undefined)
   }
 
-  #insist(ask: () => RingAnswer): RingAnswer {
+  #insist(ask: () => RingAnswer, accepted: readonly RingAnswer['kind'][]): RingAnswer {
     const endMs = this.world.nowMs + patienceMs
     while (true) {
       const answer = ask()
-      const isPassing =
-        answer.kind === 'unknown' || (answer.kind === 'refused' && answer.reason === 'no-leader')
-      if (!isPassing) return answer
+      const isUnlucky = ['unknown', 'unavailable'].includes(answer.kind)
+      const isPassing = isUnlucky || (answer.kind === 'refused' && answer.reason === 'no-leader')
+      if (!isPassing || accepted.includes(answer.kind)) return answer
       if (this.isFair || this.world.nowMs >= endMs) throw new Error(JSON.stringify(answer))
       this.world.run(50)
     }
