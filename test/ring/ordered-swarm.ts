@@ -124,10 +124,20 @@ class OrderedSwarm {
     for (const node of world.nodes.values()) if (node.ring === undefined) world.start(node.id)
     for (let wait = 0; wait < 300; wait++) {
       world.run(100)
+      this.#admitAgain()
       const isMoving = [...world.nodes.values()].some(({ ring }) => ring?.standing !== 'member')
       if (wait > 16 && !isMoving && world.unrest() === undefined) return undefined
     }
     return `no rest: ${world.unrest() ?? 'somebody comes or goes for ever'}`
+  }
+
+  /** Who let a newcomer in may have crashed before anybody heard of it: it asks another one. */
+  #admitAgain(): void {
+    const [member] = this.#running().filter(id => this.#world.ring(id).standing === 'member')
+    if (member === undefined) return
+    for (const { member: newcomer, ring } of this.#world.nodes.values()) {
+      if (ring !== undefined && ring.standing === undefined) this.#world.ring(member).addMember(newcomer)
+    }
   }
 
   #verdict(): string | undefined {

@@ -280,7 +280,10 @@ describe('the ring with a leader', () => {
     world.start(two)
     story.until('it is met', () => world.ring(three).view.isUsable(two))
     story.until('somebody leads', () => story.isCalm())
-    for (const id of [two, three]) story.sees(id, key, '(absent)')
+    for (const id of [two, three]) {
+      // In foul weather the first one may seem to have been back, when a late message of its comes.
+      expect(story.get(id, key)).to.be.oneOf(story.isFair ? ['(absent)'] : ['(absent)', '(unavailable)'])
+    }
     world.start(one)
     story.settle()
     story.until('the tombstone is forgotten', () => story.holders(key).length === 0)
