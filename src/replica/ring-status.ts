@@ -12,7 +12,7 @@ export function ringStatus(status: core.RingStatus, self: NodeId, tickMs: number
     leader: status.leader?.address,
     ...(status.epoch !== undefined && { epoch: status.epoch }),
     members,
-    canLose: canLose(members, status.copies),
+    canLose: canLose(members, status.copies, status.epoch !== undefined),
     replicationFactor: status.copies,
     records: status.records,
     hintsMax: status.hintsMax,
@@ -50,13 +50,16 @@ function memberStatus(
   }
 }
 
-/** With `copies` lost at once a key may be gone; with fewer than a majority left the usual quorum is not met. */
-function canLose(members: readonly RingMemberStatus[], copies: number): number {
+/**
+ * With `copies` lost at once a key may be gone; with fewer than a majority left the usual quorum is not met, which a ring
+ * with a leader does without.
+ */
+function canLose(members: readonly RingMemberStatus[], copies: number, isLed: boolean): number {
   const owners = members.filter(({ role }) => role !== 'joining' && role !== 'evicted')
   const living = owners.filter(({ active }) => active).length
   const copiesKept = Math.min(copies, owners.length)
-  const majority = Math.floor(copiesKept / 2) + 1
-  return Math.max(0, Math.min(living - majority, copiesKept - 1))
+  const needed = isLed ? 1 : Math.floor(copiesKept / 2) + 1
+  return Math.max(0, Math.min(living - needed, copiesKept - 1))
 }
 
 /** Makes of the ring's events what people are told, each change once. */

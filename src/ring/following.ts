@@ -20,13 +20,13 @@ export class Following implements Operation {
   readonly #core: Core
   readonly #serving: Serving
   readonly #order: LeaderOrder
-  readonly #id: number
+  #id: number
   readonly #deadlineTick: number
   /** The ids of all requests that this node has forwarded and not given up, ascending. */
   readonly #pending: Set<number>
   /** It is being carried out here. */
   #isServed = false
-  #attempt: { readonly id: number; readonly to: NodeId; heardAtTick: number } | undefined
+  #attempt: { readonly to: NodeId; heardAtTick: number } | undefined
   /** An attempt was given up that may have been carried out. */
   #maybe = false
   #done: ((result: FollowResult) => void) | undefined
@@ -53,7 +53,7 @@ export class Following implements Operation {
   receive(from: NodeId, message: RingMessage): void {
     const attempt = this.#attempt
     if (attempt === undefined || attempt.to !== from) return
-    if (message.kind === 'stale') this.#send(attempt.id, from)
+    if (message.kind === 'stale') this.#send(from)
     if (message.kind !== 'asked') return
     attempt.heardAtTick = this.#core.tick
     const served = message.answer === null ? undefined : readServed(message.answer)
@@ -88,11 +88,12 @@ export class Following implements Operation {
       return
     }
     if (leader !== core.id) {
-      const id = core.nextId()
-      this.#attempt = { id, to: leader, heardAtTick: core.tick }
-      this.#pending.add(id)
-      core.operations.set(id, this)
-      this.#send(id, leader)
+      core.operations.delete(this.#id)
+      this.#id = core.nextId()
+      core.operations.set(this.#id, this)
+      this.#attempt = { to: leader, heardAtTick: core.tick }
+      this.#pending.add(this.#id)
+      this.#send(leader)
       return
     }
     this.#isServed = true
@@ -102,15 +103,15 @@ export class Following implements Operation {
     })
   }
 
-  #send(id: number, to: NodeId): void {
+  #send(to: NodeId): void {
     const core = this.#core
     const { verb, key, value, identity } = this.#order
     const [lowest] = this.#pending
     const message: Ask = {
       kind: 'ask',
-      id,
+      id: this.#id,
       start: core.start,
-      lowest: lowest ?? id,
+      lowest: lowest ?? this.#id,
       fence: core.peer(to).fence,
       verb,
       key,
@@ -129,11 +130,9 @@ export class Following implements Operation {
   }
 
   #leaveAttempt(): void {
-    const attempt = this.#attempt
-    if (attempt === undefined) return
+    if (this.#attempt === undefined) return
     this.#attempt = undefined
-    this.#pending.delete(attempt.id)
-    this.#core.operations.delete(attempt.id)
+    this.#pending.delete(this.#id)
   }
 
   #loseAttempt(): void {

@@ -51,12 +51,15 @@ export class Leading {
    * and may be back, or has not been met yet.
    */
   get leader(): NodeId | undefined {
-    const { members } = this.#core.list
+    const core = this.#core
+    const { members } = core.list
+    const isWilling = (id: NodeId): boolean => (id === core.id ? !core.isFull : !core.peer(id).isFull)
     // In a cluster that has lost all its members, those who were about to become some go on.
     for (const standings of [settled, coming]) {
-      for (const { id, standing } of members) {
-        if (!standings.includes(standing)) continue
-        if (this.#core.isUsable(id)) return id
+      const ids = members.filter(({ standing }) => standings.includes(standing)).map(({ id }) => id)
+      // Who cannot write may lead only where nobody can.
+      for (const id of [...ids.filter(isWilling), ...ids]) {
+        if (core.isUsable(id)) return id
         if (this.mayComeBack(id)) return undefined
       }
     }
@@ -65,9 +68,9 @@ export class Leading {
 
   /** The epoch in which this node leads just now; undefined where it does not, or not yet. */
   get epoch(): Epoch | undefined {
-    if (this.leader !== this.#core.id) return undefined
-    if (this.#reign === undefined || compareEpochs(this.#known, this.#reign.epoch) > 0) this.#begin()
-    return this.#reign?.isDurable === true ? this.#reign.epoch : undefined
+    const reign = this.#reign
+    const isIts = reign?.isDurable === true && reign.epoch === this.#known && this.leader === this.#core.id
+    return isIts ? reign.epoch : undefined
   }
 
   /** Above it are the writes that are made from now on; where another node leads, those of its successors. */
@@ -80,7 +83,7 @@ export class Leading {
     const core = this.#core
     const { leader } = this
     if (leader !== core.id) this.#reign = undefined
-    else if (this.#reign === undefined) this.#begin()
+    else if (this.#reign?.epoch !== this.#known) this.#begin()
     if (leader === this.#told) return
     this.#told = leader
     const member: RingMember | undefined = leader && entryOf(core.list, leader)

@@ -76,7 +76,9 @@ export class Serving {
       return
     }
     const value = readValue(message.value)
-    if (value === undefined || !this.#once.isFirst(from, message)) return
+    const hasValue = value?.value !== undefined
+    const isWhole = hasValue === (verb !== 'get' && verb !== 'delete')
+    if (value === undefined || !isWhole || !this.#once.isFirst(from, message)) return
     const reply = (served: Served): void => {
       this.#working = this.#working.filter(working => working.to !== from || working.id !== id)
       core.sendNow(from, { kind: 'asked', id, answer: plainServed(served) })
