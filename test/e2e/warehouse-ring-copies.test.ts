@@ -4,19 +4,19 @@ import { expect } from 'chai'
 import { Client } from '../../src/client/index.js'
 import { freePortPair } from '../support/ports.js'
 import { stopAll, waitFor } from '../support/processes.js'
-import { startWarehouse, WarehouseInstance } from '../support/warehouse.js'
+import { ringFlags, startWarehouse, WarehouseInstance } from '../support/warehouse.js'
 
 const patienceMs = 60_000
 
 describe('A warehouse of five instances with two copies of each document', () => {
-  const nodeTimeout = '--node-timeout=3s'
+  const flags = [...ringFlags, '--node-timeout=4s']
   const keys = Array.from({ length: 200 }, () => randomUUID())
   let instances: WarehouseInstance[]
   let added: WarehouseInstance
   let client: Client
 
   before(async () => {
-    instances = await startWarehouse(5, [nodeTimeout])
+    instances = await startWarehouse(5, flags)
     client = await Client.connect(
       instances.map(({ address }) => address),
       { heartbeatIntervalMs: 100 },
@@ -45,7 +45,7 @@ describe('A warehouse of five instances with two copies of each document', () =>
 
   it('spreads them again when a new instance joins', async () => {
     const { port } = await freePortPair()
-    added = new WarehouseInstance(port, [nodeTimeout, `--join=${instances[0]?.address}`])
+    added = new WarehouseInstance(port, [...flags, `--join=${instances[0]?.address}`])
     added.launch()
     const living = [...instances.filter(({ isRunning }) => isRunning), added]
     await expectCopies(living)
@@ -103,7 +103,7 @@ describe('A warehouse with fewer instances than copies', () => {
   after(stopAll)
 
   it('warns of that, and takes writes all the same', async () => {
-    const [first, second] = await startWarehouse(2, ['--replication-factor=3'])
+    const [first, second] = await startWarehouse(2, [...ringFlags, '--replication-factor=3'])
     const warnings = ['cluster size (2) is smaller than a replication factor (3)!']
     expect(JSON.parse((await second?.ask('HEARTBEAT')) ?? '')).to.deep.include({
       warnings,

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { type Random, seededRandom } from '../../src/base/random.js'
 import { programPath, stopAll, TestProcess, textClient, waitFor } from '../support/processes.js'
-import { startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
+import { ringFlags, startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
 
 const sets = 1000
 const patienceMs = 60_000
@@ -21,7 +21,7 @@ describe('A warehouse on the ring, killed down to its last instance during 1000 
   let acknowledged = 0
 
   before(async () => {
-    instances = await startWarehouse(3, ['--node-timeout=600s'])
+    instances = await startWarehouse(3, [...ringFlags, '--node-timeout=600s'])
   })
   after(stopAll)
 

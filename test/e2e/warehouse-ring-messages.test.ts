@@ -7,7 +7,7 @@ import { Client } from '../../src/client/index.js'
 import { freePort, freePortPair } from '../support/ports.js'
 import { startProgram, stopAll, textClient } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
-import { startWarehouse, WarehouseInstance } from '../support/warehouse.js'
+import { ringFlags, startWarehouse, WarehouseInstance } from '../support/warehouse.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
 
@@ -202,7 +202,7 @@ describe('A client of a warehouse on the ring', () => {
   after(stopAll)
 
   it('is told by whichever instance it asks whether a document was there, and how many copies there are', async () => {
-    const [leader, follower] = await startWarehouse(2, [])
+    const [leader, follower] = await startWarehouse(2, ringFlags)
     if (leader === undefined || follower === undefined) throw new Error('two were asked for')
     const other = randomUUID()
     expect(await follower.ask(`SET ${key} one`)).to.equal('Created (2 replicas)')

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { freePortPair } from '../support/ports.js'
 import { stopAll, waitFor } from '../support/processes.js'
-import { WarehouseInstance } from '../support/warehouse.js'
+import { ringFlags, WarehouseInstance } from '../support/warehouse.js'
 import { DivisibleNetwork, hasOuterHost, outerHost } from './divisible-network.js'
 
 const patienceMs = 60_000
@@ -26,7 +26,12 @@ describe('A warehouse of four instances whose network is divided', () => {
       const [first] = names
       const name = `${outerHost}:${port}`
       const join = first === undefined ? [] : [`--join=${first}`]
-      const instance = new WarehouseInstance(port, [`--advertise=${name}`, '--node-timeout=600s', ...join])
+      const instance = new WarehouseInstance(port, [
+        ...ringFlags,
+        `--advertise=${name}`,
+        '--node-timeout=600s',
+        ...join,
+      ])
       instance.launch()
       instances.push(instance)
       names = [...names, name]

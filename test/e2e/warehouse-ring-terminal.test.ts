@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import { stopAll, temporaryDirectory } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
 import { closeTerminals, type Terminal } from '../support/tmux.js'
-import { startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
+import { ringFlags, startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
 import { openTerminal, playSession, wrapped } from '../support/warehouse-terminal.js'
 
 const warning = 'WARNING: cluster size (1) is smaller than a replication factor (2)!'
@@ -23,7 +23,7 @@ describe('warehouse-cli in a terminal, on the ring', () => {
   before(async function () {
     requires(this, 'tmux')
     // The dead are not replaced while the test looks.
-    instances = await startWarehouse(3, ['--node-timeout=600s'])
+    instances = await startWarehouse(3, [...ringFlags, '--node-timeout=600s'])
   })
   after(async function () {
     closeTerminals()

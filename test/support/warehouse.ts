@@ -6,6 +6,9 @@ import { waitFor } from './wait-for.js'
 
 const patienceMs = 30_000
 
+/** For instances on the ring: patient with a busy machine; that one was killed is noticed at once all the same. */
+export const ringFlags: readonly string[] = ['--election-timeout=2000']
+
 /** One instance. */
 export class WarehouseInstance {
   readonly port: number
