@@ -14,6 +14,12 @@ import type { RingMember, Standing } from './types.js'
 import type { Dot, Version } from './versions.js'
 
 const epochRow = 'mepoch'
+/** In so many milliseconds the number of an epoch that nobody has heard of grows by one. */
+const epochMs = 250
+/** Clocks that are further ahead are not asked. */
+const clockMax = 2 ** 35
+/** Versions of one reign at most: with its epoch they make one safe integer. */
+export const versionsPerReign = 2 ** 18
 
 /** A place in the order of writes: all that was written up to then is not above it. */
 export interface Mark {
@@ -112,15 +118,22 @@ export class Leading {
     return tick - lostAtTick < 2 * options.gossipTicks
   }
 
-  /** Names the next version that this node makes in its reign. */
+  /** Names the next version that this node makes in its reign; undefined where the reign is over. */
   nextDot(): Dot | undefined {
     const reign = this.#reign
-    return reign && { actor: reign.actor, count: ++reign.count }
+    if (reign === undefined) return undefined
+    if (reign.count < versionsPerReign - 1) return { actor: reign.actor, count: ++reign.count }
+    this.#reign = undefined
+    return undefined
   }
 
   #begin(): void {
     const core = this.#core
-    const epoch = { number: this.#known.number + 1, node: core.id }
+    // Above all that it has heard of. Where it never met the last leader, a later reign is still most likely the
+    // higher one, if clocks are about right: that decides only between two who could not know of each other.
+    const clock = Math.floor(core.wallMs / epochMs)
+    const number = Math.max(this.#known.number + 1, clock < clockMax ? clock : 0)
+    const epoch = { number, node: core.id }
     const reign: Reign = { epoch, actor: core.newActor(), count: 0, isDurable: false }
     this.#reign = reign
     this.note(epoch)

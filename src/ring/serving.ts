@@ -12,7 +12,7 @@ import type { NodeId } from '../base/ids.js'
 import type { Core } from './core.js'
 import type { Epoch } from './epochs.js'
 import { type Findings, Gathering } from './gathering.js'
-import type { Leading } from './leading.js'
+import { type Leading, versionsPerReign } from './leading.js'
 import type { Ask, OrderedVerb, PlainServed, Served } from './messages.js'
 import { Once } from './once.js'
 import { Placing } from './placing.js'
@@ -240,7 +240,7 @@ function found({ record, isAll }: Findings): Served {
 
 /** One number for the place of a version in the order of writes. */
 function numberOf({ order, dot }: Version): number {
-  return Math.min((order?.epoch ?? 0) * 2 ** 32 + dot.count, Number.MAX_SAFE_INTEGER)
+  return Math.min((order?.epoch ?? 0) * versionsPerReign + dot.count, Number.MAX_SAFE_INTEGER)
 }
 
 function plainServed(served: Served): PlainServed {

@@ -178,7 +178,8 @@ describe('a leaderless replica', () => {
     expect(lone.get('k')).to.deep.include({ code: 'KEY_NOT_FOUND' })
     const status = lone.ask({ op: 'status' })
     if (status?.kind !== 'status' || status.status.engine !== 'ring') throw new Error('it has a status')
-    expect([status.status.leader, status.status.epoch]).to.deep.equal(['a:5000', 1])
+    expect(status.status.leader).to.equal('a:5000')
+    expect(status.status.epoch).to.be.above(0)
   })
 
   it('with a leader says that there is none, while it is not clear who leads', () => {

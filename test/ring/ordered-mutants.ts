@@ -52,15 +52,20 @@ export const orderedMutants: readonly Mutant<OrderedClimate>[] = [
     edits: [
       {
         file: 'leading.js',
-        find: 'number: this.#known.number + 1',
-        replace: 'number: 1',
+        find: 'const epoch = { number, node: core.id };',
+        replace: 'const epoch = { number: 1, node: core.id };',
       },
       { file: 'serving.js', find: 'compareOrder(version, former) > 0', replace: 'true' },
       { file: 'gathering.js', find: 'const isOver = ', replace: 'const isOver = false && ' },
       {
         file: 'leading.js',
-        find: 'compareEpochs(this.#known, this.#reign.epoch) > 0',
-        replace: 'false',
+        find: 'this.#reign?.epoch !== this.#known',
+        replace: 'this.#reign === undefined',
+      },
+      {
+        file: 'leading.js',
+        find: '&& reign.epoch === this.#known',
+        replace: '',
       },
     ],
     adjust: climate => Object.assign(climate, killing, { faults: onlyCrashes }),

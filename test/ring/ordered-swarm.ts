@@ -147,7 +147,7 @@ class OrderedSwarm {
       const [content = ''] = contents
       if (contents.size > 1) return `${key} is ${[...contents].join(' here and there ')}`
       if (content === absent && !this.#judge.mayBeAbsent(key)) return `${key} is lost`
-      const isStrict = this.#climate.kind === 'kills'
+      const isStrict = this.#climate.kind !== 'partitions'
       const possible = isStrict ? this.#judge.since(key) : this.#judge.everIn(key)
       if (!possible.includes(content)) return `${key} is ${content} in the end, not ${possible.join(' or ')}`
       const holders = nodes.filter(id => this.#world.ring(id).view.records.get(key).record.length > 0)
