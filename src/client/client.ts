@@ -124,6 +124,11 @@ export class Client {
     return this.#link.latest?.leader
   }
 
+  /** Which engine the cluster runs, as last heard; undefined while nothing was. */
+  get engine(): 'raft' | 'ring' | undefined {
+    return this.#link.latest?.engine
+  }
+
   /** What is wrong with the cluster, as last heard. */
   get warnings(): readonly string[] {
     return this.#link.latest?.warnings ?? []
@@ -235,11 +240,12 @@ export class Client {
   }
 
   /**
-   * Where a key is kept, by what the last heartbeat said of the cluster: computed here, nobody is asked. On the ring
-   * engine ask {@link Client.lookup}.
+   * Where a key is kept, by what the last heartbeat said of the cluster: computed here by the function that the nodes
+   * use, nobody is asked. The key is to be given as it is kept; none while nothing was heard.
    */
   placement(key: string): readonly string[] {
-    return placementOf(key, this.#link.latest ?? { voters: [] })
+    const { latest } = this.#link
+    return latest === undefined ? [] : placementOf(key, latest)
   }
 
   /** Ring engine: where a key is kept, owners first, as the cluster says. */

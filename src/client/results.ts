@@ -2,6 +2,8 @@
  * What requests give when they succeed, and how that is read from a node's answer. Bytes from outside end here:
  * an answer that is not what it should be is a `BAD_REPLY`, never a wrong type.
  */
+import { nodeId } from '../base/ids.js'
+import type { Keeper } from '../protocol/placement.js'
 import type { Fields } from './connection.js'
 import { isNodeCode, QuorateError } from './errors.js'
 
@@ -58,7 +60,11 @@ export interface Heartbeat {
   readonly active: readonly string[]
   /** Those of them that keep a copy of every key; on the ring engine there are none. */
   readonly voters: readonly string[]
+  /** On the ring engine: those among whom the keys are divided. */
+  readonly keepers: readonly Keeper[]
   readonly leader: string | undefined
+  /** Which leadership it is, where a ring has a leader: a later one has a higher number. */
+  readonly epoch: number | undefined
   readonly replicationFactor: number
   /** What is wrong, in sentences. */
   readonly warnings: readonly string[]
@@ -137,7 +143,9 @@ export function readHeartbeat(fields: Fields): Heartbeat {
     // Nodes of an earlier version do not say who is heard, nor who votes.
     active: fields['active'] === undefined ? nodes : texts(fields, 'active'),
     voters: fields['voters'] === undefined ? nodes : texts(fields, 'voters'),
+    keepers: fields['keepers'] === undefined ? [] : readKeepers(fields['keepers']),
     leader: optionalText(fields['leader']),
+    epoch: optionalNumber(fields['epoch']),
     replicationFactor: number(fields, 'replicationFactor'),
     warnings: texts(fields, 'warnings'),
   }
@@ -175,6 +183,19 @@ function readSiblings({ versions }: Fields): Sibling[] | undefined {
     const fields = version as Fields
     const context = text(fields, 'context')
     return { ...readValue(fields), context, writtenMs: optionalNumber(fields['writtenMs']) ?? 0 }
+  })
+}
+
+/** Members that a ring may have; each of them costs whoever works out where a key is kept. */
+const keepersMax = 1000
+
+function readKeepers(keepers: unknown): Keeper[] {
+  if (!Array.isArray(keepers) || keepers.length > keepersMax) throw bad("'keepers' is no list of members")
+  return keepers.map((keeper: unknown) => {
+    if (typeof keeper !== 'object' || keeper === null) throw bad('a keeper is no object')
+    // An object of JSON, whose fields are looked at one by one.
+    const fields = keeper as Fields
+    return { id: nodeId(text(fields, 'id')), address: text(fields, 'address') }
   })
 }
 

@@ -105,9 +105,9 @@ export class Search {
     if (leading !== undefined) return leading
     if (!this.#parts.wantsLeader || this.#hasWaited) return answering[0]
     for (const probe of answering) {
-      const { leader, engine } = probe.latest ?? {}
-      // A ring without a leader needs none.
-      if (leader === undefined && engine === 'ring') return probe
+      const { leader, engine, epoch } = probe.latest ?? {}
+      // A ring that counts no leaderships has no leader, and needs none.
+      if (leader === undefined && engine === 'ring' && epoch === undefined) return probe
       // Nobody leads yet, or it is the one that died: they will hear of another.
       if (leader === undefined || this.#awayBefore.has(leader)) continue
       // It leads and cannot be reached from here: its follower passes requests on.

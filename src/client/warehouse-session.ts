@@ -56,7 +56,7 @@ export class WarehouseSession {
   async carryOut(line: Buffer, signal?: AbortSignal): Promise<Answer | 'exit' | undefined> {
     const said = readWarehouseLine(line, uuid4Rule)
     if (said === undefined) return undefined
-    if ('kind' in said) return failed(warehouseErrorText(said.code, 'read'), said.code, true)
+    if ('kind' in said) return failed(warehouseErrorText(said.code), said.code, true)
     if (said.word === 'EXIT') return 'exit'
     const options = signal === undefined ? {} : { signal }
     return said.key === '' ? this.#answerOrError(said, options) : this.#inTurn(said, options)
@@ -79,7 +79,7 @@ export class WarehouseSession {
       return await this.#answer(said, options)
     } catch (error) {
       if (!(error instanceof QuorateError)) throw error
-      return errorAnswer(error, said.word)
+      return this.#errorAnswer(error, said.word)
     }
   }
 
@@ -110,7 +110,7 @@ export class WarehouseSession {
         const entry = await this.#client.get(key, options)
         if (entry === undefined) return notFound
         if (/[\r\n]/.test(entry.value)) {
-          const text = warehouseErrorText('NOT_ONE_LINE', 'read', { bytes: entry.bytes.length })
+          const text = warehouseErrorText('NOT_ONE_LINE', undefined, { bytes: entry.bytes.length })
           return failed(text, 'NOT_ONE_LINE', true)
         }
         return well(entry.value, { key, value: entry.value })
@@ -135,6 +135,18 @@ export class WarehouseSession {
     }
   }
 
+  /** What is said when a request failed, in the words of the dialect. */
+  #errorAnswer(error: QuorateError, word: WarehouseWord): Answer {
+    const kind = word === 'SET' || word === 'DELETE' ? 'write' : 'read'
+    if (error.code === 'KEY_NOT_FOUND') return notFound
+    const text = isOutOfReach(error)
+      ? `Failed to ${kind} an entry`
+      : isNodeCode(error.code)
+        ? warehouseErrorText(error.code, { kind, engine: this.#client.engine ?? 'raft' }, error.details)
+        : `Error: ${error.message}`
+    return failed(text, error.code, error.definite)
+  }
+
   #remember(key: string): void {
     this.#keys.delete(key)
     this.#keys.add(key)
@@ -155,7 +167,7 @@ export function knownNodes(nodes: readonly string[]): string {
 }
 
 const notFound: Answer = {
-  text: warehouseErrorText('KEY_NOT_FOUND', 'read'),
+  text: warehouseErrorText('KEY_NOT_FOUND'),
   json: { ok: false, code: 'KEY_NOT_FOUND', definite: true, message: 'Not found' },
   isWell: true,
 }
@@ -166,18 +178,6 @@ function well(text: string, fields: Readonly<Record<string, unknown>>): Answer {
 
 function failed(text: string, code: string, definite: boolean): Answer {
   return { text, json: { ok: false, code, definite, message: text }, isWell: false }
-}
-
-/** What is said when a request failed, in the words of the dialect. */
-function errorAnswer(error: QuorateError, word: WarehouseWord): Answer {
-  const kind = word === 'SET' || word === 'DELETE' ? 'write' : 'read'
-  if (error.code === 'KEY_NOT_FOUND') return notFound
-  const text = isOutOfReach(error)
-    ? `Failed to ${kind} an entry`
-    : isNodeCode(error.code)
-      ? warehouseErrorText(error.code, kind, error.details)
-      : `Error: ${error.message}`
-  return failed(text, error.code, error.definite)
 }
 
 /** Whether every instance is dead, also where that leaves it open whether the write happened before. */

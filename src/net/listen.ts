@@ -1,5 +1,13 @@
 /** Opening a listening socket, with errors that name the place. */
 import type { Server } from 'node:net'
+import { whyNotReached } from '../protocol/unreachable.js'
+
+/** In words, where the system's own are of no help. */
+const explanations: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this program has no right to that port',
+}
 
 /** A port could not be opened. */
 export class ListenError extends Error {
@@ -10,8 +18,8 @@ export class ListenError extends Error {
   readonly port: number
 
   constructor(code: string, host: string, port: number, cause: Error) {
-    const inUse = code === 'EADDRINUSE'
-    super(`cannot listen on ${host}:${port}: ${inUse ? 'the port is in use' : cause.message}`, { cause })
+    const why = explanations[code] ?? whyNotReached({ code, message: cause.message })
+    super(`cannot listen on ${host}:${port}: ${why}`, { cause })
     this.code = code
     this.host = host
     this.port = port

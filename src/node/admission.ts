@@ -4,6 +4,7 @@
  * with a fresh identity and an empty log, before it answers. Only then is it proposed as a member.
  */
 import type { ClusterId, Member } from '../base/ids.js'
+import type { ControlAnswer } from '../net/control-client.js'
 import { type Failure, failure } from '../protocol/request.js'
 import { readMember } from './control.js'
 import { type Ask, meet, whyNoAnswer } from './conversation.js'
@@ -75,14 +76,29 @@ export async function joinCluster(host: JoinHost): Promise<string | undefined> {
       const answer = await host.ask(address, { op: 'join', address: host.self.address })
       if (!host.isJoining()) return undefined
       if (answer.kind === 'refused' && isFinal(answer.code)) return answer.message
-      const reason =
-        answer.kind === 'answer' ? `${address} to bring this node up` : `${address} (${whyNoAnswer(answer)})`
+      const reason = await whyNotAdded(host, address, answer)
       if (reason !== told) host.waitingFor(reason)
       told = reason
     }
     await host.pause()
   }
   return undefined
+}
+
+/** What a joining node still waits for, by the answer of one that it asked; to be put behind `waiting for`. */
+async function whyNotAdded(host: JoinHost, address: string, answer: ControlAnswer): Promise<string> {
+  if (answer.kind === 'answer') return `${address} to bring this node up`
+  const plain = `${address} (${whyNoAnswer(answer)})`
+  if (answer.kind !== 'refused' || answer.code !== 'NOT_A_MEMBER') return plain
+  const { self } = host
+  const met = await meet(host.ask, address, self.address)
+  if (met.kind === 'unreachable' || met.introduction.standing !== 'joining') return plain
+  const { nodes } = met.introduction
+  // Neither may found a cluster: another member, of whom they do not know, may wait for them with all the data.
+  if (nodes.includes(self.address)) {
+    return `${address}, which was told to join ${self.address} and waits as well: start one of the two without --join`
+  }
+  return nodes.length === 0 ? plain : `${address}, which itself waits for ${nodes.join(', ')} to add it`
 }
 
 /** Refusals that asking again does not change. */

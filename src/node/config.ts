@@ -111,7 +111,6 @@ export function readConfig(sources: ConfigSources, program: Program = quoratePro
   }
   const settings = program.read(sources)
   if (settings.version === true) return { kind: 'print', text: programVersion() }
-  refuseWhatIsNotThere(settings, program.name)
   const config = configOf(settings, program.name, sources.engineOf ?? keptEngine)
   refuseConflicts(config)
   refuseOtherEngines(config)
@@ -141,11 +140,12 @@ function configOf(
   }
   const advertised = advertisedAddress(settings)
   const dataDirectory = resolve(settings['data-dir'] ?? `data/${settings.port}`)
+  const engine = settings.engine ?? engineOf(dataDirectory) ?? (preset === 'warehouse' ? 'ring' : 'raft')
   return {
-    engine: settings.engine ?? engineOf(dataDirectory) ?? 'raft',
+    engine,
     preset,
     replicationFactor: settings['replication-factor'],
-    evict: settings.evict === true,
+    evict: settings.evict ?? (preset === 'warehouse' && engine === 'ring'),
     listenHost: settings.host,
     port: settings.port,
     peerPort,
@@ -190,12 +190,6 @@ function advertisedAddress({ host, port, advertise }: Settings): { host: string;
 /** Whether listening on this host means on every address: `0.0.0.0`, `::` and the other ways to write them. */
 export function isEveryAddress(host: string): boolean {
   return /^(::ffff:)?[0.:]+$/.test(host)
-}
-
-function refuseWhatIsNotThere(settings: Settings, preset: PresetName): void {
-  if (preset !== 'warehouse' || settings.engine !== 'ring') return
-  const advice = 'Start it with --engine raft: every instance then keeps a copy of everything.'
-  refuse('not-available', '--engine', `--engine ring is not available in this version. ${advice}`)
 }
 
 /** What only the other engine has. */

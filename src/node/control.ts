@@ -25,7 +25,7 @@ export interface Introduction {
   readonly member: Member
   readonly standing: ToldStanding
   readonly cluster: ClusterId | undefined
-  /** The list of `--cluster`, while it is forming. */
+  /** The list of `--cluster` while it is forming, that of `--join` while it joins. */
   readonly nodes: readonly string[]
   /** Which program it is. */
   readonly preset: PresetName

@@ -20,7 +20,7 @@ export function whyUnlike(cluster: Likeness, node: Likeness): string | undefined
   }
   const [has, wants] = [cluster.replicationFactor, node.replicationFactor]
   if (has === wants || has === undefined || wants === undefined) return undefined
-  const what = cluster.engine === 'ring' ? 'ring' : 'cluster'
+  const what = cluster.engine === 'ring' && cluster.preset === 'quorate' ? 'ring' : 'cluster'
   return `it was started with --replication-factor ${wants}, and this ${what} has ${has}.`
 }
 

@@ -85,7 +85,9 @@ export class QuorateNode implements Backend {
     this.#preset = presetOf(config)
     this.#world = world
     this.#onEnd = onEnd
-    const kept = world.loadIdentity()
+    const found = world.loadIdentity()
+    // One that has only waited to be added has nothing to go on with: what it is told now counts.
+    const kept = found?.standing.kind === 'joining' ? undefined : found
     if (kept !== undefined && kept.engine !== config.engine) throw new Error(otherEngine(config, kept))
     this.#identity = kept ?? { ...this.#firstIdentity(), engine: config.engine }
     // Only once: a node starts on a full disk, too, where it can still read.
@@ -359,7 +361,8 @@ export class QuorateNode implements Backend {
       member: this.#self,
       standing: this.#toldStanding(),
       cluster: 'cluster' in standing ? standing.cluster : undefined,
-      nodes: standing.kind === 'forming' ? standing.nodes : [],
+      nodes:
+        standing.kind === 'forming' ? standing.nodes : standing.kind === 'joining' ? this.#config.join : [],
       preset: this.#config.preset,
       replicationFactor: this.#config.replicationFactor,
       knownAs: members.find(member => member.address === asker)?.id,

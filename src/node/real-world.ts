@@ -64,6 +64,8 @@ export function leaderlessOptions(config: NodeConfig): LeaderlessOptions {
   const { heartbeatIntervalMs, electionTimeoutMs, requestTimeoutMs } = config
   return {
     tickMs,
+    // A document has one version.
+    ordered: config.preset === 'warehouse',
     gossipTicks: ticks(heartbeatIntervalMs),
     silentTicks: ticks(electionTimeoutMs),
     deadTicks: ticks(config.nodeTimeoutMs),

@@ -58,8 +58,6 @@ export type SettingProblem =
   | 'bad-value'
   /** Each fits its row, but not the others. */
   | 'conflict'
-  /** What this version does not have yet. */
-  | 'not-available'
   /** The configuration file could not be read. */
   | 'bad-file'
 

@@ -18,17 +18,27 @@ const warehouseFlags = {
   port: { ...flags.port, default: '8765', reason: 'The port that its client asks for first.' },
   engine: {
     ...flags.engine,
-    default: 'ring',
-    defaultShown: 'ring',
+    defaultShown: 'ring, or what the data directory says',
     reason: 'A warehouse is to be open as long as one instance lives.',
+    summary:
+      'Chosen when the cluster is created: ring serves down to the last instance, raft needs a majority',
   },
   'replication-factor': {
     ...flags['replication-factor'],
     default: '2',
     defaultShown: '2',
     reason: 'Two copies outlive the loss of one.',
-    summary:
-      'Copies of each entry, the same for all instances (raft: fewer instances than that are warned of)',
+    summary: 'Copies of each entry, the same for all instances; fewer instances than that are warned of',
+  },
+  'node-timeout': {
+    ...flags['node-timeout'],
+    summary: 'Silence after which an instance is shown dead; on the ring the others then copy what it kept',
+  },
+  evict: {
+    ...flags.evict,
+    defaultShown: 'on; --no-evict for off',
+    reason: 'Each entry is to have its copies among the living.',
+    summary: 'Ring: the others take over the share of a dead instance until it is back',
   },
 } as const satisfies SettingTable
 
@@ -58,6 +68,8 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
   return {
     text: warehouseText(uuid4Rule),
     check: request => {
+      const option = optionOfMany(request)
+      if (option !== undefined) return failure('UNKNOWN_OPTION', option)
       const refusals: Failure[] = []
       const checked = mapKeys(request, typed => {
         const key = uuid4Rule(typed)
@@ -75,8 +87,22 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
 export const uuid4Rule: KeyRule = key =>
   validate(key) && version(key) === 4 ? key.toLowerCase() : failure('KEY_NOT_UUID4')
 
+/**
+ * An entry has one version and all its owners keep it, so there is nothing to say of quorums and contexts. Whoever
+ * does is refused, rather than left to believe that it was heeded.
+ */
+function optionOfMany(request: Request): { readonly option: string; readonly usage: string } | undefined {
+  if (request.op !== 'read-versions' && request.op !== 'write-version') return undefined
+  const isWrite = request.op === 'write-version'
+  const verb = isWrite ? request.verb : 'get'
+  const usage = isWrite && verb !== 'delete' ? `${verb} <key> <value>` : `${verb} <key>`
+  if (request.quorum !== undefined) return { option: 'quorum', usage }
+  return isWrite && request.context !== undefined ? { option: 'context', usage } : undefined
+}
+
 /** Clients are warned of one thing: that there are not enough instances for the copies that were asked for. */
-function warehouseStatus(status: ClusterStatus, replicationFactor: number): ClusterStatus {
+function warehouseStatus(status: ClusterStatus, started: number): ClusterStatus {
+  const replicationFactor = status.engine === 'ring' ? status.replicationFactor : started
   const size = status.members.filter(({ active }) => active).length
   // A node that belongs to no cluster yet cannot know.
   const isSmall = status.members.length > 0 && size < replicationFactor

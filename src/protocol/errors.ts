@@ -137,6 +137,12 @@ export const errors = {
     definite: false,
     advice: 'Read before you repeat it; a JSON client that names its writes may simply repeat it.',
   },
+  ENTRY_UNAVAILABLE: {
+    text: 'Entry unavailable, its replicas are down.',
+    definite: true,
+    advice:
+      'The nodes that keep it are all away, and whether it is there cannot be said. Bring one of them back, then ask again.',
+  },
   QUORUM_NOT_MET: {
     text: 'Quorum not met ({reached} of {quorum}).',
     definite: false,

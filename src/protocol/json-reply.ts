@@ -7,6 +7,7 @@ import type { Command } from './command.js'
 import { type Engine, helpRows } from './commands.js'
 import { errors, errorText } from './errors.js'
 import type { JsonId } from './json.js'
+import { topologyOf } from './placement.js'
 import { type ClusterEvent, type ClusterStatus, type Failure, failure, type Response } from './request.js'
 import type { RingVersion } from './ring-request.js'
 import { eventText, namedNode, statusWarning } from './text-reply.js'
@@ -105,6 +106,7 @@ function statusFields(status: ClusterStatus): Record<string, unknown> {
     members: status.members,
     canLose: status.canLose,
     ...(status.engine === 'ring' && {
+      epoch: status.epoch ?? null,
       replicationFactor: status.replicationFactor,
       records: status.records,
       moving: status.moving ?? null,
@@ -115,16 +117,16 @@ function statusFields(status: ClusterStatus): Record<string, unknown> {
 
 /** What `heartbeat` answers, in every dialect that has it. */
 export function heartbeatFields(status: ClusterStatus): Record<string, unknown> {
-  // A ring has owners of each key instead.
-  const voters = status.engine === 'raft' ? status.members.filter(({ role }) => role !== 'learner') : []
+  const { engine, voters, keepers, replicationFactor } = topologyOf(status)
   return {
-    engine: status.engine,
+    engine,
     nodes: addresses(status.members),
     active: addresses(status.members.filter(member => member.active)),
-    voters: addresses(voters),
+    voters,
+    // A ring has owners of each key instead of voters: a client computes them from these.
+    ...(status.engine === 'ring' && { keepers, epoch: status.epoch ?? null }),
     leader: status.leader ?? null,
-    // Under consensus every voter holds everything.
-    replicationFactor: status.replicationFactor ?? voters.length,
+    replicationFactor,
     warnings: warnings(status),
   }
 }

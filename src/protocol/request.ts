@@ -115,8 +115,10 @@ export interface ConsensusStatus {
 /** The state of a ring, by what the asked node has heard. */
 export interface RingStatus {
   readonly engine: 'ring'
-  /** There is none. */
-  readonly leader: undefined
+  /** The client address of the leader, where the ring has one (see {@link RingStatus.epoch}); else undefined. */
+  readonly leader: string | undefined
+  /** Of a ring that is led: which leadership this is. Each new leader takes a higher number; 0 while none is known. */
+  readonly epoch?: number
   /** In the order in which they joined. */
   readonly members: readonly RingMemberStatus[]
   /** How many more members can be lost, all at once, without losing data or the usual quorum. */

@@ -5,12 +5,14 @@
 import { AssertionError } from '../base/assert.js'
 import type { ByteWriter } from './byte-writer.js'
 import type { Command } from './command.js'
+import type { Engine } from './commands.js'
 import { type ErrorCode, errorText } from './errors.js'
 import { heartbeatFields } from './json-reply.js'
 import { readKey } from './key.js'
 import { isOneLine } from './one-line.js'
-import { placementOf } from './placement.js'
+import { placementOf, topologyOf } from './placement.js'
 import { type ClusterStatus, type Failure, failure, type Response, type WrittenResponse } from './request.js'
+import type { RingWrite } from './ring-request.js'
 import type { TextDialect } from './text-dialect.js'
 import { statusWarning } from './text-reply.js'
 import { isUtf8 } from './utf8.js'
@@ -94,12 +96,12 @@ export function readWarehouseLine(line: Buffer, rule: KeyRule): WarehouseLine | 
 /** The dialect, with the rule that says what may be a key. */
 export function warehouseText(rule: KeyRule): TextDialect {
   return {
-    parse: line => {
+    parse: (line, engine) => {
       const said = readWarehouseLine(line, rule)
-      return said === undefined || 'kind' in said ? said : toCommand(said)
+      return said === undefined || 'kind' in said ? said : toCommand(said, engine)
     },
     writeReply: (command, response, out) => void out.text(`${replyTo(command, response)}\n`),
-    writeFailure: (refused, out: ByteWriter) => void out.text(`${errorLine(refused, 'read')}\n`),
+    writeFailure: (refused, out: ByteWriter) => void out.text(`${errorLine(refused)}\n`),
     help: () => `Commands: ${rows.map(({ usage }) => usage).join(', ')}\n`,
     // There is no word for it.
     watch: '\n',
@@ -115,10 +117,16 @@ export function writtenText(
   return copies === undefined ? done : `${done} (${copies} ${copies === 1 ? 'replica' : 'replicas'})`
 }
 
+/** What was asked, as far as the text of an error depends on it. */
+export interface WarehouseAsked {
+  readonly kind: 'read' | 'write'
+  readonly engine: Engine
+}
+
 /** What an error is answered. `Not found` is an answer, and says nothing of an error. */
 export function warehouseErrorText(
   code: ErrorCode,
-  kind: 'read' | 'write',
+  asked: WarehouseAsked = { kind: 'read', engine: 'raft' },
   details?: Failure['details'],
 ): string {
   switch (code) {
@@ -132,8 +140,13 @@ export function warehouseErrorText(
       return 'Error: invalid command'
     case 'UNKNOWN_COMMAND':
       return 'Error: unknown command'
-    case 'LEADER_UNAVAILABLE':
-      return `Error: no majority, nothing was ${kind === 'write' ? 'written' : 'read'}`
+    case 'LEADER_UNAVAILABLE': {
+      // A ring has a leader as long as one instance lives, so that this is for a moment only.
+      const missing = asked.engine === 'raft' ? 'no majority' : 'no leader'
+      return `Error: ${missing}, nothing was ${asked.kind === 'write' ? 'written' : 'read'}`
+    }
+    case 'ENTRY_UNAVAILABLE':
+      return 'Error: entry unavailable, its replicas are down'
     case 'OUTCOME_UNKNOWN':
       return 'Error: outcome unknown, the write may have happened'
     case 'NOT_ONE_LINE':
@@ -160,14 +173,21 @@ export function warehouseStatus(
   return `Leader: ${leader ?? 'none'}. Known nodes: ${active.join(', ')}. ${sync}`
 }
 
-function toCommand({ word, key, value }: WarehouseLine): Command {
+function toCommand({ word, key, value }: WarehouseLine, engine: Engine): Command {
+  const isRing = engine === 'ring'
   switch (word) {
-    case 'SET':
-      return { kind: 'write', verb: 'set', request: { op: 'set', key, value } }
-    case 'DELETE':
-      return { kind: 'write', verb: 'delete', request: { op: 'delete', key } }
+    case 'SET': {
+      const request = isRing ? ringWrite('set', key, value) : ({ op: 'set', key, value } as const)
+      return { kind: 'write', verb: 'set', request }
+    }
+    case 'DELETE': {
+      const request = isRing ? ringWrite('delete', key, undefined) : ({ op: 'delete', key } as const)
+      return { kind: 'write', verb: 'delete', request }
+    }
     case 'GET': {
-      const request = { op: 'get', key, local: false } as const
+      const request = isRing
+        ? ({ op: 'read-versions', key, quorum: undefined } as const)
+        : ({ op: 'get', key, local: false } as const)
       return { kind: 'read', verb: 'get', request, raw: false, version: false, context: false }
     }
     case 'STATUS':
@@ -186,14 +206,20 @@ function toCommand({ word, key, value }: WarehouseLine): Command {
   }
 }
 
+/** A write of one version, in the place of whatever is there. */
+function ringWrite(verb: 'set' | 'delete', key: string, value: Uint8Array | undefined): RingWrite {
+  const unsaid = { quorum: undefined, context: undefined, identity: undefined }
+  return { op: 'write-version', verb, key, value, ...unsaid }
+}
+
 /** The reply to a command, without its newline. */
 function replyTo(command: Command, response: Response): string {
   switch (response.kind) {
     case 'error':
-      return errorLine(response, command.kind === 'write' ? 'write' : 'read')
+      return errorLine(response, askedIn(command))
     case 'value': {
       const { value } = response
-      if (!isOneLine(value)) return errorLine(failure('NOT_ONE_LINE', { bytes: value.length }), 'read')
+      if (!isOneLine(value)) return errorLine(failure('NOT_ONE_LINE', { bytes: value.length }))
       return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()
     }
     case 'written':
@@ -213,17 +239,22 @@ function replyTo(command: Command, response: Response): string {
 }
 
 function nodesOf(status: ClusterStatus, key: string | undefined): readonly string[] {
-  if (key === undefined) return status.members.filter(({ active }) => active).map(({ address }) => address)
-  const voters = status.members.filter(({ role }) => role !== 'learner')
-  return placementOf(key, { voters: voters.map(({ address }) => address) })
+  if (key !== undefined) return placementOf(key, topologyOf(status))
+  return status.members.filter(({ active }) => active).map(({ address }) => address)
 }
 
 function statusLine(status: ClusterStatus): string {
   return warehouseStatus(status.leader, nodesOf(status, undefined), statusWarning(status))
 }
 
-function errorLine({ code, details }: Failure, kind: 'read' | 'write'): string {
-  return warehouseErrorText(code, kind, details)
+function errorLine({ code, details }: Failure, asked?: WarehouseAsked): string {
+  return warehouseErrorText(code, asked, details)
+}
+
+function askedIn(command: Command): WarehouseAsked {
+  const isOfRing =
+    'request' in command && (command.request.op === 'write-version' || command.request.op === 'read-versions')
+  return { kind: command.kind === 'write' ? 'write' : 'read', engine: isOfRing ? 'ring' : 'raft' }
 }
 
 function isWord(word: string): word is WarehouseWord {

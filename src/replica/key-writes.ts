@@ -18,6 +18,8 @@ interface Waiting {
 export interface KeyWritesLimits extends AnswerLimits {
   /** Writes that wait or are under way; beyond, they are refused. */
   readonly requestsMax: number
+  /** All writes go through a leader, which reads before it writes. */
+  readonly isOrdered: boolean
 }
 
 /** See the head of this file. */
@@ -80,7 +82,13 @@ export class KeyWrites {
   }
 
   #begin({ id, write }: Waiting): void {
-    const { key, verb, quorum, context } = write
+    const { key, verb, value, quorum, context, identity } = write
+    if (this.#limits.isOrdered) {
+      this.#ask({ op: 'change', verb, key, value, identity }, answer => {
+        this.#end(id, key, answered(answer, this.#limits))
+      })
+      return
+    }
     if (context !== undefined || verb === 'put') {
       this.#write(id, write, context)
       return

@@ -90,6 +90,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     const ring = this.#ring
     this.#limits = {
       requestsMax: options.requestsMax,
+      isOrdered: options.ordered,
       valueBytesMax: options.valueBytesMax,
       get copies() {
         return ring.list.copies
@@ -232,7 +233,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     const expiresAtTick = this.#tick + this.#options.requestTicks
     switch (request.op) {
       case 'read-versions':
-        this.#read(id, { op: 'read', key: request.key, quorum: request.quorum })
+        this.#read(id, this.#reading(request))
         break
       case 'write-version':
         this.#writes.add(id, request, expiresAtTick)
@@ -275,6 +276,10 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     if (this.#removed || this.#ring.standing === 'gone') return failure('NODE_REMOVED')
     if (this.#stopping) return failure('STOPPING')
     return this.#ring.standing === undefined ? failure('NOT_A_MEMBER') : undefined
+  }
+
+  #reading({ key, quorum }: Extract<Request, { op: 'read-versions' }>): RingRequest {
+    return this.#options.ordered ? { op: 'get', key } : { op: 'read', key, quorum }
   }
 
   #read(id: RequestId, request: RingRequest): void {

@@ -23,6 +23,18 @@ export function answered(answer: RingAnswer, limits: AnswerLimits): Response {
       return refused(answer.reason, limits)
     case 'unknown':
       return failure('OUTCOME_UNKNOWN')
+    case 'entry':
+      return { kind: 'value', value: answer.value, version: answer.version }
+    case 'changed': {
+      const { version, existed, copies } = answer
+      return { kind: 'written', version, existed, copies }
+    }
+    case 'absent':
+      return failure('KEY_NOT_FOUND')
+    case 'present':
+      return failure('KEY_EXISTS')
+    case 'unavailable':
+      return failure('ENTRY_UNAVAILABLE')
     default:
       return unreachable(answer)
   }
@@ -46,6 +58,8 @@ function refused(reason: Refusal, { valueBytesMax, copies }: AnswerLimits): Resp
       return failure('BUSY')
     case 'stopping':
       return failure('STOPPING')
+    case 'no-leader':
+      return failure('LEADER_UNAVAILABLE')
     default:
       return unreachable(reason)
   }

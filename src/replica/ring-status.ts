@@ -1,5 +1,5 @@
 /** The ring as people are shown it, and what they are told when it changes. */
-import type { NodeId } from '../base/ids.js'
+import { type NodeId, term } from '../base/ids.js'
 import type { ClusterEvent, RingMemberStatus, RingStatus } from '../protocol/request.js'
 import type * as core from '../ring/types.js'
 
@@ -9,9 +9,10 @@ export function ringStatus(status: core.RingStatus, self: NodeId, tickMs: number
   const members = present.map(one => memberStatus(one, status, self, tickMs))
   return {
     engine: 'ring',
-    leader: undefined,
+    leader: status.leader?.address,
+    ...(status.epoch !== undefined && { epoch: status.epoch }),
     members,
-    canLose: canLose(members, status.copies),
+    canLose: canLose(members, status.copies, status.epoch !== undefined),
     replicationFactor: status.copies,
     records: status.records,
     hintsMax: status.hintsMax,
@@ -43,19 +44,22 @@ function memberStatus(
             : 'silent'
         : standing,
     active,
-    inSync: active && hints === 0 && (isWhole || standing === 'leaving'),
+    inSync: active && hints === 0 && one.behind !== true && (isWhole || standing === 'leaving'),
     hints,
     lastHeardMs: isSelf ? 0 : silentTicks === undefined ? undefined : silentTicks * tickMs,
   }
 }
 
-/** With `copies` lost at once a key may be gone; with fewer than a majority left the usual quorum is not met. */
-function canLose(members: readonly RingMemberStatus[], copies: number): number {
+/**
+ * With `copies` lost at once a key may be gone; with fewer than a majority left the usual quorum is not met, which a ring
+ * with a leader does without.
+ */
+function canLose(members: readonly RingMemberStatus[], copies: number, isLed: boolean): number {
   const owners = members.filter(({ role }) => role !== 'joining' && role !== 'evicted')
   const living = owners.filter(({ active }) => active).length
   const copiesKept = Math.min(copies, owners.length)
-  const majority = Math.floor(copiesKept / 2) + 1
-  return Math.max(0, Math.min(living - majority, copiesKept - 1))
+  const needed = isLed ? 1 : Math.floor(copiesKept / 2) + 1
+  return Math.max(0, Math.min(living - needed, copiesKept - 1))
 }
 
 /** Makes of the ring's events what people are told, each change once. */
@@ -80,6 +84,8 @@ export class RingNews {
         return [{ kind: 'out-of-sync', address: event.member.address }]
       case 'crowded':
         return [{ kind: 'crowded', key: event.key, versions: event.versions }]
+      case 'leader':
+        return [{ kind: 'leader', address: event.member?.address, term: term(event.epoch) }]
     }
   }
 

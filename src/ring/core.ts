@@ -9,7 +9,10 @@
  */
 import { assert, present } from '../base/assert.js'
 import type { Member, NodeId, RequestId } from '../base/ids.js'
+import { pathOf, placementOf, rangeCount, rangeOf } from '../base/placement.js'
 import type { Random } from '../base/random.js'
+import { Coverage } from './coverage.js'
+import { Leading, type Mark } from './leading.js'
 import {
   currentMembers,
   digestOfList,
@@ -23,7 +26,6 @@ import {
   withEntry,
 } from './members.js'
 import type { RingMessage } from './messages.js'
-import { pathOf, placementOf, rangeCount, rangeOf } from './placement.js'
 import { digestOf } from './record-code.js'
 import { Records, type Row } from './records.js'
 import type {
@@ -58,6 +60,16 @@ export interface Peer {
   isFull: boolean
   /** The start of it that it was last told to be heard. */
   toldStart: string
+  /** Since when this node has known of it, and when contact with it was last lost. */
+  readonly knownSinceTick: number
+  lostAtTick: number | undefined
+  /** With a leader: it can have taken part in no write that is above this, since then it was not met again. */
+  lostAtMark: Mark | undefined
+  /** Writes that were acknowledged by this node without it, and by it without this node, as it says. */
+  skipped: number
+  skippedUs: number
+  /** It has yet to get what others hold, as it says. */
+  isBehind: boolean
 }
 
 /** Something under way that waits for messages or for time. */
@@ -120,6 +132,9 @@ export class Core {
   answers: { id: RequestId; answer: RingAnswer }[] = []
   events: RingEvent[] = []
   more = false
+  /** Both are there where all requests go through a leader. */
+  readonly leading: Leading | undefined
+  readonly coverage: Coverage | undefined
   /** Told of every record that is taken in, before it is (see collect.ts). */
   onRecord: (key: string, record: KeyRecord) => void = () => {}
 
@@ -132,12 +147,15 @@ export class Core {
     const word = (): string => this.random.uint32().toString(36).padStart(7, '0')
     this.start = word() + word()
     this.records = new Records(surroundings.rows, ({ rowKey, value }) => this.#toSave.set(rowKey, value))
-    const saved = this.#readRow(listRow)
+    const { ordered } = this.options
+    this.leading = ordered ? new Leading(this) : undefined
+    this.coverage = ordered ? new Coverage(this) : undefined
+    const saved = this.readRow(listRow)
     const list = saved === undefined ? undefined : readList(saved)
     if (list !== undefined) {
       this.list = list
       this.#place()
-      const unfetched = this.#readRow(fetchRow)
+      const unfetched = this.readRow(fetchRow)
       if (Array.isArray(unfetched))
         this.unfetched = new Set(unfetched.map(Number).filter(range => this.isMine(range)))
       this.unfetchedOf = this.unfetched.size
@@ -245,6 +263,12 @@ export class Core {
     this.#toSave.set(rowKey, value)
   }
 
+  /** What {@link saveRow} was given last for that row; undefined for nothing. */
+  readRow(rowKey: string): unknown {
+    const bytes = this.#rows.get(rowKey)
+    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString())
+  }
+
   /** The batch that is to be made durable next; undefined while the last one is not. */
   takeBatch(): { save: RingSaved[]; send: RingOutgoing[] } | undefined {
     if (this.#whenSaving !== undefined) return undefined
@@ -301,8 +325,21 @@ export class Core {
   peer(id: NodeId): Peer {
     const known = this.peers.get(id)
     if (known !== undefined) return known
-    const peer = { heardAtTick: -Infinity, isReachable: false, fence: '', isFull: false, toldStart: '' }
+    const peer: Peer = {
+      heardAtTick: -Infinity,
+      isReachable: false,
+      fence: '',
+      isFull: false,
+      toldStart: '',
+      knownSinceTick: this.tick,
+      lostAtTick: undefined,
+      lostAtMark: undefined,
+      skipped: 0,
+      skippedUs: 0,
+      isBehind: false,
+    }
     this.peers.set(id, peer)
+    peer.lostAtMark = this.leading?.mark
     return peer
   }
 
@@ -321,6 +358,8 @@ export class Core {
     const peer = this.peers.get(id)
     if (peer === undefined || !peer.isReachable) return
     peer.isReachable = false
+    peer.lostAtTick = this.tick
+    peer.lostAtMark = this.leading?.mark
     this.graceUntilTick = this.tick + 2 * this.options.gossipTicks
     const member = entryOf(this.list, id)
     if (member !== undefined) this.events.push({ kind: 'unreachable', member })
@@ -384,6 +423,7 @@ export class Core {
 
   /** What this node has come to own is with others yet, or it lost what it had. */
   #fetch(gained: readonly number[]): void {
+    this.coverage?.begin(gained)
     const before = this.unfetched.size
     for (const range of [...this.unfetched]) if (!this.isMine(range)) this.unfetched.delete(range)
     for (const range of gained) {
@@ -406,11 +446,6 @@ export class Core {
     } else if (isMoved) {
       this.changeOwnEntry(addressesOf(self))
     }
-  }
-
-  #readRow(rowKey: string): unknown {
-    const bytes = this.#rows.get(rowKey)
-    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString())
   }
 }
 

@@ -7,7 +7,8 @@
  */
 import type { Member, NodeId } from '../base/ids.js'
 import type { Core, Peer } from './core.js'
-import { digestOfList, entryOf, nextJoined, unreleasedMembers, withEntry } from './members.js'
+import { plainEpoch, readEpoch } from './epochs.js'
+import { digestOfList, entryOf, futureMembers, nextJoined, unreleasedMembers, withEntry } from './members.js'
 import type { Heartbeat, Members } from './messages.js'
 import type { MemberList } from './types.js'
 
@@ -30,7 +31,7 @@ export class Gossip {
     if (core.tick < this.#nextTick) return
     this.#nextTick = core.tick + gossipTicks
     this.beat()
-    if (core.options.evict) this.#evict()
+    if (core.options.evict && core.isPart) this.#evict()
   }
 
   /** Tells everybody that this node lives. */
@@ -50,6 +51,7 @@ export class Gossip {
     peer.heardAtTick = core.tick
     peer.fence = message.fence
     peer.isFull = message.isFull
+    this.#noteLeading(peer, message)
     if (peer.toldStart !== startOf(message.fence)) this.#beatTo(from)
     this.#note(from, peer, message.hears === core.start)
   }
@@ -96,6 +98,7 @@ export class Gossip {
       this.#core.markUnreachable(id)
     } else if (!peer.isReachable) {
       peer.isReachable = true
+      this.#core.coverage?.renew(id)
       const member = entryOf(this.#core.list, id)
       if (member !== undefined) this.#core.events.push({ kind: 'reachable', member })
     }
@@ -107,8 +110,24 @@ export class Gossip {
     const isHeard = core.tick - peer.heardAtTick < core.options.silentTicks
     const hears = isHeard ? startOf(peer.fence) : ''
     peer.toldStart = hears
-    const list = core.listDigest
-    core.sendNow(id, { kind: 'heartbeat', fence: core.fence, hears, list, isFull: core.isFull })
+    const { fence, listDigest: list, isFull, leading } = core
+    const beat: Heartbeat = { kind: 'heartbeat', fence, hears, list, isFull }
+    if (leading === undefined) core.sendNow(id, beat)
+    else {
+      const isBehind = core.coverage?.isBehind
+      core.sendNow(id, { ...beat, epoch: plainEpoch(leading.known), skipped: peer.skipped, isBehind })
+    }
+  }
+
+  #noteLeading(peer: Peer, { epoch, skipped, isBehind = false }: Heartbeat): void {
+    peer.isBehind = isBehind
+    const { leading, coverage } = this.#core
+    const known = readEpoch(epoch)
+    if (known !== undefined) leading?.note(known)
+    if (skipped === undefined || skipped === peer.skippedUs) return
+    peer.skippedUs = skipped
+    // What was acknowledged without this node may be with anybody.
+    if (skipped > 0) coverage?.renewAll()
   }
 
   /** The first member that lives puts out those who were silent for too long. Nobody does it for a start. */
@@ -117,7 +136,10 @@ export class Gossip {
     const { deadTicks } = core.options
     const isDead = (id: NodeId): boolean =>
       id !== core.id && core.tick - Math.max(0, core.peer(id).heardAtTick) >= deadTicks
-    const living = core.current.members.filter(id => !isDead(id))
+    let living = core.current.members.filter(id => !isDead(id))
+    // With a leader, those who were about to become members go on where all members are lost.
+    if (living.length === 0 && core.leading !== undefined)
+      living = [...futureMembers(core.list)].filter(id => !isDead(id))
     const first = core.list.members.find(({ id }) => living.includes(id))
     if (first?.id !== core.id) return
     for (const member of core.list.members) {

@@ -6,10 +6,10 @@
  * or something that it joined with this, is durable there.
  */
 import type { NodeId } from '../base/ids.js'
+import { rangeCount, rangePath } from '../base/placement.js'
 import type { Core, Operation } from './core.js'
 import { carriedRows } from './merkle.js'
 import type { RingMessage } from './messages.js'
-import { rangeCount, rangePath } from './placement.js'
 import { CopySet } from './quorum.js'
 import { Sweep } from './sweep.js'
 import { Writing } from './writing.js'

@@ -10,16 +10,10 @@ import type { NodeId } from '../base/ids.js'
 import type { Core } from './core.js'
 import { plainAnswer } from './forwarding.js'
 import type { Store, Write, WriteReply } from './messages.js'
+import { Once } from './once.js'
 import { decodeContext, readRecord, readValue } from './record-code.js'
 import type { KeyRecord } from './versions.js'
 import { type WriteResult, Writing } from './writing.js'
-
-/** Forwarded writes that came from one start of a node. */
-interface Seen {
-  readonly start: string
-  lowest: number
-  readonly ids: Set<number>
-}
 
 /** A forwarded write that is being worked on. */
 interface Working {
@@ -30,11 +24,12 @@ interface Working {
 
 export class Keeper {
   readonly #core: Core
-  readonly #seen = new Map<NodeId, Seen>()
+  readonly #once: Once
   #working: Working[] = []
 
   constructor(core: Core) {
     this.#core = core
+    this.#once = new Once(core)
   }
 
   /** Tells those who forwarded a write that it is being worked on, before they lose patience. */
@@ -75,7 +70,7 @@ export class Keeper {
     const { key, quorum, identity, isRepeat } = message
     const value = readValue(message.value)
     const context = decodeContext(key, message.context)
-    if (value === undefined || context === undefined || !this.#isFirst(from, message)) return
+    if (value === undefined || context === undefined || !this.#once.isFirst(from, message)) return
     if (core.isStopping) {
       reply({ kind: 'refused', reason: 'stopping' })
       return
@@ -95,23 +90,5 @@ export class Keeper {
     if (core.isFull || !core.isPart) return false
     const foreign = rows.filter(({ key }) => !core.isMine(core.rangeOf(key)))
     return foreign.length === 0 || core.foreignRows + foreign.length <= core.options.hintsMax
-  }
-
-  /** Whether this start of the sender said so for the first time; remembers it. */
-  #isFirst(from: NodeId, { id, start, lowest }: Write): boolean {
-    // A start that is not the one heard of late is over, and its messages are late.
-    if (this.#core.peer(from).fence.split('.')[0] !== start) return false
-    let seen = this.#seen.get(from)
-    if (seen?.start !== start) {
-      seen = { start, lowest: 0, ids: new Set() }
-      this.#seen.set(from, seen)
-    }
-    if (id < seen.lowest || seen.ids.has(id)) return false
-    seen.ids.add(id)
-    if (lowest > seen.lowest) {
-      seen.lowest = lowest
-      for (const known of seen.ids) if (known < lowest) seen.ids.delete(known)
-    }
-    return true
   }
 }

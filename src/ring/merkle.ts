@@ -5,9 +5,10 @@
  * digests of its records. Those of ranges are kept up to date in memory, those below are made when somebody asks.
  */
 import type { NodeId } from '../base/ids.js'
+import { pathDigits, pathOf, rangeOf } from '../base/placement.js'
 import type { Core } from './core.js'
-import type { CarriedRow, Compare, List, PlainRecord, Want } from './messages.js'
-import { pathDigits, pathOf, rangeOf } from './placement.js'
+import { unreleasedMembers } from './members.js'
+import type { CarriedRow, Compare, Compared, List, PlainRecord, Want } from './messages.js'
 import { plainRecord } from './record-code.js'
 import { joinDigests } from './records.js'
 import type { KeyRecord } from './versions.js'
@@ -17,6 +18,8 @@ export const root = '@'
 
 const hexDigits = [...'0123456789abcdef']
 const wholePart = 1_000_000
+/** The digest of no records. */
+const nothing = joinDigests([])
 
 /** The parts that a part consists of. */
 export function partsOf(path: string): string[] {
@@ -66,14 +69,65 @@ function digestsBelow(core: Core, parts: readonly string[]): Map<string, string>
 }
 
 /** Says in which of the parts this node has something else; all it has is durable when it says so. */
-export function onCompare(core: Core, from: NodeId, { id, nodes }: Compare): void {
+export function onCompare(core: Core, from: NodeId, { id, nodes, fetching }: Compare): void {
   const digests = digestsOfParts(
     core,
     from,
     nodes.map(([path]) => path),
   )
-  const differing = nodes.filter(([path, digest]) => digests.get(path) !== digest).map(([path]) => path)
-  core.sendWhenSaved(from, { kind: 'compared', id, differing })
+  const isDiffering = ([path, digest]: Compare['nodes'][number]): boolean => {
+    const own = digests.get(path)
+    return own !== digest && !(fetching === true && own === nothing)
+  }
+  const differing = nodes.filter(isDiffering).map(([path]) => path)
+  if (fetching !== true) {
+    core.sendWhenSaved(from, { kind: 'compared', id, differing })
+    return
+  }
+  const { listed, entries } = entriesIn(core, differing)
+  const rest = differing.filter(path => !listed.has(path))
+  core.sendWhenSaved(from, {
+    kind: 'compared',
+    id,
+    differing: rest,
+    covered: coveredIn(core, nodes),
+    entries,
+  })
+}
+
+/** What there is in the first of those parts, as much as one message should carry, and which parts these are. */
+function entriesIn(
+  core: Core,
+  paths: readonly string[],
+): { readonly listed: ReadonlySet<string>; readonly entries: [key: string, digest: string][] } {
+  const limit = 4 * core.options.rowsPerMessage
+  const listed = new Set<string>()
+  const entries: [key: string, digest: string][] = []
+  for (const path of paths) {
+    const keys = path.startsWith('=') ? [] : core.records.keys(path, '', limit - entries.length + 1)
+    if (path.startsWith('=') || entries.length + keys.length > limit) break
+    for (const key of keys) entries.push([key, core.records.digest(key)])
+    listed.add(path)
+  }
+  return { listed, entries }
+}
+
+/** Of which of some ranges this node has got all that others hold. */
+function coveredIn(core: Core, nodes: Compare['nodes']): Compared['covered'] {
+  const ranges = nodes.map(([path]) => (path.length === 3 ? rangeOf(path) : undefined))
+  if (core.coverage === undefined || ranges.includes(undefined)) return undefined
+  const places = new Map<NodeId, number[]>()
+  for (const [place, range] of ranges.entries()) {
+    const lacking = range === undefined ? undefined : core.coverage.lacking(range)
+    if (lacking === undefined) continue
+    for (const id of unreleasedMembers(core.list)) {
+      if (id === core.id || lacking.includes(id)) continue
+      const known = places.get(id)
+      if (known === undefined) places.set(id, [place])
+      else known.push(place)
+    }
+  }
+  return [...places]
 }
 
 /** Says which records there are in a part. */

@@ -3,8 +3,17 @@
  * values within are checked where they are read (record-code.ts).
  */
 import { type NodeId, nodeId } from '../base/ids.js'
+import { type PlainEpoch, plainEpoch, readEpoch } from './epochs.js'
 import { readList } from './members.js'
-import type { CarriedRow, PlainAnswer, PlainRecord, RingMessage, Settle } from './messages.js'
+import type {
+  CarriedRow,
+  OrderedVerb,
+  PlainAnswer,
+  PlainRecord,
+  PlainServed,
+  RingMessage,
+  Settle,
+} from './messages.js'
 import type { Refusal } from './types.js'
 
 /** Thrown within, where something is not what it must be. */
@@ -22,7 +31,11 @@ const refusals: readonly Refusal[] = [
   'disk-full',
   'busy',
   'stopping',
+  'no-leader',
 ]
+const verbs: readonly OrderedVerb[] = ['get', 'put', 'update', 'set', 'delete']
+/** Longer names of writes are not kept. */
+const identityLengthMax = 100
 const steps: readonly Settle['step'][] = ['watch', 'close', 'finish', 'forget']
 
 /** The message that a parsed line is; undefined if it is none. */
@@ -45,6 +58,9 @@ function read(fields: Fields): RingMessage {
         hears: fields.word('hears'),
         list: fields.word('list'),
         isFull: fields.flag('isFull'),
+        epoch: fields.any('epoch') === undefined ? undefined : epochIn(fields.any('epoch')),
+        skipped: fields.any('skipped') === undefined ? undefined : fields.count('skipped'),
+        isBehind: fields.any('isBehind') === undefined ? undefined : fields.flag('isBehind'),
       }
     case 'members': {
       const list = readList({ copies: fields.any('copies'), members: fields.any('members') })
@@ -100,10 +116,17 @@ function read(fields: Fields): RingMessage {
         kind,
         id: fields.count('id'),
         nodes: nodes.map(([path, digest]) => [pathIn(path), digest ?? '']),
+        fetching: fields.any('fetching') === true ? true : undefined,
       }
     }
     case 'compared':
-      return { kind, id: fields.count('id'), differing: fields.list('differing').map(pathIn) }
+      return {
+        kind,
+        id: fields.count('id'),
+        differing: fields.list('differing').map(pathIn),
+        covered: fields.any('covered') === undefined ? undefined : fields.list('covered').map(coveredIn),
+        entries: fields.any('entries') === undefined ? undefined : fields.list('entries').map(entryIn),
+      }
     case 'list':
       return {
         kind,
@@ -112,11 +135,10 @@ function read(fields: Fields): RingMessage {
         after: fields.word('after').slice(0, keyLengthMax),
       }
     case 'listed': {
-      const entries = fields.list('entries').map(pair => wordsIn(pair, 2))
       return {
         kind,
         id: fields.count('id'),
-        entries: entries.map(([key, digest]) => [keyIn(key), digest ?? '']),
+        entries: fields.list('entries').map(entryIn),
         more: fields.flag('more'),
       }
     }
@@ -151,6 +173,65 @@ function read(fields: Fields): RingMessage {
         step: fields.oneOf('step', steps),
         fine: fields.list('fine').map(countIn),
       }
+    case 'gather':
+      return {
+        kind,
+        id: fields.count('id'),
+        key: fields.key('key'),
+        fence: fields.word('fence'),
+        epoch: epochIn(fields.any('epoch')),
+      }
+    case 'gathered':
+      return {
+        kind,
+        id: fields.count('id'),
+        fence: fields.word('fence'),
+        record: recordIn(fields.any('record')),
+        lacking: fields.any('lacking') === null ? null : fields.list('lacking').map(nodeIn),
+        epoch: epochIn(fields.any('epoch')),
+      }
+    case 'ask':
+      return {
+        kind,
+        id: fields.count('id'),
+        start: fields.word('start'),
+        lowest: fields.count('lowest'),
+        fence: fields.word('fence'),
+        verb: fields.oneOf('verb', verbs),
+        key: fields.key('key'),
+        value: fields.any('value'),
+        identity: fields.word('identity').slice(0, identityLengthMax),
+        ticks: fields.count('ticks'),
+      }
+    case 'asked': {
+      const answer = fields.any('answer')
+      return { kind, id: fields.count('id'), answer: answer === null ? null : readServed(new Fields(answer)) }
+    }
+    default:
+      return malformed()
+  }
+}
+
+function readServed(fields: Fields): PlainServed {
+  const kind = fields.word('kind')
+  switch (kind) {
+    case 'entry':
+      return { kind, value: fields.any('value'), version: fields.count('version') }
+    case 'changed':
+      return {
+        kind,
+        existed: fields.flag('existed'),
+        copies: fields.count('copies'),
+        version: fields.count('version'),
+      }
+    case 'refused':
+      return { kind, reason: fields.oneOf('reason', refusals) }
+    case 'absent':
+    case 'present':
+    case 'unavailable':
+    case 'unknown':
+    case 'again':
+      return { kind }
     default:
       return malformed()
   }
@@ -177,7 +258,7 @@ function readPlainAnswer(fields: Fields): PlainAnswer {
 
 function readCarriedRow(value: unknown): CarriedRow {
   const fields = new Fields(value)
-  const owed: NodeId[] = fields.list('owed').map(id => nodeId(wordIn(id)))
+  const owed: NodeId[] = fields.list('owed').map(nodeIn)
   return { key: fields.key('key'), record: recordIn(fields.any('record')), owed }
 }
 
@@ -190,8 +271,29 @@ function recordIn(value: unknown): PlainRecord {
   return Array.isArray(value) ? value : malformed()
 }
 
+function nodeIn(value: unknown): NodeId {
+  return nodeId(wordIn(value))
+}
+
+function epochIn(value: unknown): PlainEpoch {
+  const epoch = readEpoch(value)
+  return epoch === undefined ? malformed() : plainEpoch(epoch)
+}
+
+function coveredIn(value: unknown): readonly [node: NodeId, places: readonly number[]] {
+  if (!Array.isArray(value) || value.length !== 2) return malformed()
+  const [node, places] = value as unknown[]
+  if (!Array.isArray(places) || places.length > itemsMax) return malformed()
+  return [nodeIn(node), places.map(countIn)]
+}
+
 function wordIn(value: unknown): string {
   return typeof value === 'string' && value.length <= wordLengthMax ? value : malformed()
+}
+
+function entryIn(value: unknown): readonly [key: string, digest: string] {
+  const [key, digest = ''] = wordsIn(value, 2)
+  return [keyIn(key), digest]
 }
 
 function wordsIn(value: unknown, count: number): string[] {

@@ -8,7 +8,8 @@
  * are refused, so that a late message never brings back what was collected meanwhile (see collect.ts).
  */
 import type { NodeId } from '../base/ids.js'
-import type { Refusal, RingMember } from './types.js'
+import type { PlainEpoch } from './epochs.js'
+import type { OrderedAnswer, OrderedChange, Refusal, RingMember } from './types.js'
 
 /** A record (the versions of a key) as it travels; versions.ts reads and checks it. */
 export type PlainRecord = readonly unknown[]
@@ -40,6 +41,10 @@ export type RingMessage =
   | Wanted
   | Settle
   | Settled
+  | Gather
+  | Gathered
+  | Ask
+  | Asked
 
 /** "I live." Goes to every member now and then; makes no use of the disk. */
 export interface Heartbeat {
@@ -52,6 +57,12 @@ export interface Heartbeat {
   readonly list: string
   /** The sender's disk takes no writes. */
   readonly isFull: boolean
+  /** Where all requests go through a leader: the highest epoch that the sender has heard of. */
+  readonly epoch?: PlainEpoch | undefined
+  /** There: how many writes this start of the sender has acknowledged without the receiver, which should have had them. */
+  readonly skipped?: number | undefined
+  /** There: the sender has yet to get what others hold of its ranges. */
+  readonly isBehind?: boolean | undefined
 }
 
 /** The full list of members (Dynamo paper, section 4.8.1). */
@@ -148,6 +159,8 @@ export interface Compare {
   readonly kind: 'compare'
   readonly id: number
   readonly nodes: readonly (readonly [path: string, digest: string])[]
+  /** The sender wants what the receiver has, and not to know what it lacks. */
+  readonly fetching?: true | undefined
 }
 
 /** Those of the parts asked for in which the sender has something else. */
@@ -155,6 +168,13 @@ export interface Compared {
   readonly kind: 'compared'
   readonly id: number
   readonly differing: readonly string[]
+  /**
+   * To one that is fetching whole ranges: of which of them, by their place in the question, the sender has got all
+   * that another node holds (see coverage.ts).
+   */
+  readonly covered?: readonly (readonly [node: NodeId, places: readonly number[]])[] | undefined
+  /** To one that is fetching: the records in differing parts, as far as they fit; such parts are not `differing`. */
+  readonly entries?: readonly (readonly [key: string, digest: string])[] | undefined
 }
 
 /** Asks which records there are in one part, from the key after `after` on. */
@@ -211,3 +231,69 @@ export interface Settled {
   readonly step: Settle['step']
   readonly fine: readonly number[]
 }
+
+/** A leader asks for what there is of a key. The reply names the sender's `fence` again. */
+export interface Gather {
+  readonly kind: 'gather'
+  readonly id: number
+  readonly key: string
+  readonly fence: string
+  /** The epoch that it leads in. */
+  readonly epoch: PlainEpoch
+}
+
+/** The record as it stands at the sender. */
+export interface Gathered {
+  readonly kind: 'gathered'
+  readonly id: number
+  readonly fence: string
+  readonly record: PlainRecord
+  /** Of whose share of the key's range the sender may lack some; null where it is no owner, and may lack anything. */
+  readonly lacking: readonly NodeId[] | null
+  /** The highest epoch that the sender has heard of. */
+  readonly epoch: PlainEpoch
+}
+
+/** A client's request, for the leader to carry out. It is taken at most once by one start of a node. */
+export interface Ask {
+  readonly kind: 'ask'
+  readonly id: number
+  /** Names the start of the sender that counts these ids. */
+  readonly start: string
+  /** All lower ids of the sender are done with. */
+  readonly lowest: number
+  readonly fence: string
+  readonly verb: OrderedVerb
+  readonly key: string
+  /** As records carry values; null where there is none. */
+  readonly value: unknown
+  /** What names a write, however often it is sent; '' for `get`. */
+  readonly identity: string
+  /** How long the sender waits for the answer. */
+  readonly ticks: number
+}
+
+/** What is asked of a leader. */
+export type OrderedVerb = 'get' | OrderedChange['verb']
+
+/** What became of a request; without an answer, that it is being worked on. */
+export interface Asked {
+  readonly kind: 'asked'
+  readonly id: number
+  readonly answer: PlainServed | null
+}
+
+/** The answer to a request, with the value as records carry it. */
+export type PlainServed =
+  | Exclude<Served, { kind: 'entry' }>
+  | { readonly kind: 'entry'; readonly value: unknown; readonly version: number }
+
+/** What a leader comes to. */
+export type Served =
+  | OrderedAnswer
+  /** Certainly nothing was done. */
+  | { readonly kind: 'refused'; readonly reason: Refusal }
+  /** It may have been done. */
+  | { readonly kind: 'unknown' }
+  /** Nothing was done, because the sender does not lead, or not in this epoch any more: ask again. */
+  | { readonly kind: 'again' }

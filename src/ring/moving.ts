@@ -10,6 +10,9 @@
  */
 import type { NodeId } from '../base/ids.js'
 import type { Core } from './core.js'
+import type { Coverage } from './coverage.js'
+import { unreleasedMembers } from './members.js'
+import type { Compared } from './messages.js'
 import { Syncing } from './syncing.js'
 
 /** Peers that ranges are fetched from at the same time. */
@@ -21,6 +24,8 @@ export class Moving {
   #isRepairing = false
   #nextRepairTick = 0
   #nextPeer = 0
+  /** Those from whom nothing came a moment ago, and when they are asked again. */
+  readonly #pausedUntilTick = new Map<NodeId, number>()
 
   constructor(core: Core) {
     this.#core = core
@@ -29,7 +34,8 @@ export class Moving {
   tick(): void {
     const core = this.#core
     if (!core.isPart || !core.records.isCounted || core.isFull) return
-    this.#fetch()
+    if (core.coverage === undefined) this.#fetch()
+    else this.#cover(core.coverage)
     this.#becomeMember()
     if (core.tick >= this.#nextRepairTick && !this.#isRepairing) {
       this.#nextRepairTick = core.tick + core.options.repairTicks
@@ -61,6 +67,62 @@ export class Moving {
         core.more = true
       })
     }
+  }
+
+  /**
+   * With a leader: gets what every other node holds of this node's ranges, and has not been got since it was met.
+   * With that from one who has got it of others, theirs is got too.
+   */
+  #cover(coverage: Coverage): void {
+    const core = this.#core
+    for (const id of unreleasedMembers(core.list)) {
+      if (this.#fetching.size >= fetchesMax) break
+      const isPaused = (this.#pausedUntilTick.get(id) ?? 0) > core.tick
+      if (id === core.id || this.#fetching.has(id) || isPaused || !core.isUsable(id)) continue
+      const ranges = coverage.wanted(id, core.options.rangesPerRepair)
+      if (ranges.length > 0) this.#coverFrom(coverage, id, ranges)
+    }
+    this.#settleCovered(coverage)
+  }
+
+  #coverFrom(coverage: Coverage, id: NodeId, ranges: readonly number[]): void {
+    const core = this.#core
+    const { contacts } = coverage
+    let covered: Compared['covered']
+    const done = (isComplete: boolean): void => {
+      this.#fetching.delete(id)
+      if (isComplete && !core.isFull) {
+        coverage.note(id, ranges, contacts)
+        for (const [node, places] of covered ?? []) {
+          if (node !== core.id)
+            coverage.note(
+              node,
+              places.flatMap(place => ranges[place] ?? []),
+              contacts,
+            )
+        }
+        core.more = true
+      } else {
+        this.#pausedUntilTick.set(id, core.tick + core.options.gossipTicks)
+      }
+    }
+    this.#fetching.add(id)
+    new Syncing(core, id, ranges, false, done, told => {
+      covered = told
+    })
+  }
+
+  /** A range is there when it came from all owners that can be reached, and from one at least. */
+  #settleCovered(coverage: Coverage): void {
+    const core = this.#core
+    const before = core.unfetched.size
+    for (const range of [...core.unfetched]) {
+      const sources = this.#sources(range)
+      const isGot = (source: NodeId): boolean => coverage.has(source, range)
+      const isAll = sources.every(source => isGot(source) || !core.isUsable(source))
+      if (isAll && (sources.length === 0 || sources.some(isGot))) core.unfetched.delete(range)
+    }
+    if (core.unfetched.size !== before) core.saveUnfetched()
   }
 
   #noteFetched(range: number, source: NodeId): void {

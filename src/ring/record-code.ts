@@ -3,7 +3,8 @@
  * Both are canonical: equal versions give equal text on every node.
  *
  * A past is `[[actor, count, ...], [actor, count, ...]]` (counters, then single dots), a version
- * `[actor, count, past, value, writtenMs, identity, items]`; absent things at its end are left out.
+ * `[actor, count, past, value, writtenMs, identity, items, order]`; absent things at its end are left out. An order
+ * is `[epoch, existed]`.
  */
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
@@ -16,6 +17,7 @@ import {
   type Dot,
   type KeyRecord,
   noPast,
+  type Order,
   type Past,
   type Removal,
   type Version,
@@ -25,6 +27,8 @@ import {
 const pastEntriesMax = 10_000
 const actorPattern = /^[0-9a-z]{1,20}\.[0-9a-z]{1,12}$/
 const countMax = 2 ** 48
+/** So that an epoch and a count together fit into one safe integer for as long as anybody may care. */
+const epochMax = 2 ** 40
 /** A value is text where its bytes are UTF-8; else its base64 stands in an array. */
 type PlainValue = string | readonly [base64: string] | null
 
@@ -45,6 +49,11 @@ export function readRecord(plain: unknown): KeyRecord | undefined {
     record.push(version)
   }
   return record
+}
+
+/** Whether something from outside may be the number of an epoch. */
+export function isEpochNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= epochMax
 }
 
 /** A digest of a key's record, in 16 hexadecimal digits; '' for no record. */
@@ -107,31 +116,38 @@ export function readPast(plain: unknown): Past | undefined {
   return counters.size === counted.length ? compacted(counters, dots) : undefined
 }
 
-function plainVersion({ dot, past, value, writtenMs, identity, items }: Version): readonly unknown[] {
+function plainVersion({ dot, past, value, writtenMs, identity, items, order }: Version): readonly unknown[] {
   const version: unknown[] = [dot.actor, dot.count, plainPast(past), plainValue(value), writtenMs]
-  if (identity !== undefined || items !== undefined) version.push(identity ?? null)
-  if (items !== undefined) version.push(items.map(plainItem))
+  const isOrdered = order !== undefined
+  if (identity !== undefined || items !== undefined || isOrdered) version.push(identity ?? null)
+  if (items !== undefined || isOrdered) version.push(items?.map(plainItem) ?? null)
+  if (isOrdered) version.push([order.epoch, order.existed])
   return version
 }
 
 function readVersion(plain: unknown): Version | undefined {
-  if (!Array.isArray(plain) || plain.length < 5 || plain.length > 7) return undefined
-  const [actor, count, plainOfPast, plainOfValue, writtenMs, identity, plainItems] = plain as unknown[]
+  if (!Array.isArray(plain) || plain.length < 5 || plain.length > 8) return undefined
+  const [actor, count, plainOfPast, plainOfValue, writtenMs, identity, plainItems, plainOrder] =
+    plain as unknown[]
   const dots = readDots([actor, count])
   const past = readPast(plainOfPast)
   const value = readValue(plainOfValue)
-  const items = plainItems === undefined ? [] : readItems(plainItems)
+  const hasItems = plainItems !== undefined && plainItems !== null
+  const items = hasItems ? readItems(plainItems) : []
+  const order = plainOrder === undefined ? undefined : readOrder(plainOrder)
   if (dots?.[0] === undefined || past === undefined || value === undefined || items === undefined)
     return undefined
   if (typeof writtenMs !== 'number' || !Number.isSafeInteger(writtenMs)) return undefined
   if (identity !== undefined && identity !== null && !isIdentity(identity)) return undefined
+  if (plainOrder !== undefined && order === undefined) return undefined
   return {
     dot: dots[0],
     past,
     value: value.value,
     writtenMs,
     identity: identity ?? undefined,
-    items: plainItems === undefined ? undefined : items,
+    items: hasItems ? items : undefined,
+    ...(order !== undefined && { order }),
   }
 }
 
@@ -151,6 +167,13 @@ function readItems(plain: unknown): BornItem[] | undefined {
     items.push({ item, births, removals: inPairs(removals) })
   }
   return items
+}
+
+function readOrder(plain: unknown): Order | undefined {
+  if (!Array.isArray(plain) || plain.length !== 2) return undefined
+  const [epoch, existed] = plain as unknown[]
+  if (!isEpochNumber(epoch) || typeof existed !== 'boolean') return undefined
+  return { epoch, existed }
 }
 
 function plainItem({ item, births, removals }: BornItem): readonly unknown[] {

@@ -9,7 +9,7 @@
  * Counters and digests cover the ranges that have been read since the start; {@link Records.countOn} goes on.
  */
 import type { NodeId } from '../base/ids.js'
-import { pathOf, rangeCount, rangeOf, rangePath } from './placement.js'
+import { pathOf, rangeCount, rangeOf, rangePath } from '../base/placement.js'
 import { digestOf, plainRecord, readRecord } from './record-code.js'
 import type { RingRows, RingSaved } from './types.js'
 import { type Dot, hasValue, isDeleted, type KeyRecord } from './versions.js'

@@ -3,25 +3,31 @@
  *
  * What must always hold: each request is answered once, after `requestTicks` at the latest.
  */
+import { present } from '../base/assert.js'
 import type { RequestId } from '../base/ids.js'
 import type { Core } from './core.js'
+import { Following } from './following.js'
 import { Forwarding, type ForwardResult } from './forwarding.js'
 import { mergedValue, ruleFor } from './merge-rules.js'
 import { Reading } from './reading.js'
 import { decodeContext, encodeContext } from './record-code.js'
-import type { RingAnswer, RingRequest, RingWrite, ShownVersion } from './types.js'
+import type { LeaderOrder, Serving } from './serving.js'
+import type { OrderedRequest, RingAnswer, RingRequest, RingWrite, ShownVersion } from './types.js'
 import { contextOf, historyOf, type KeyRecord, noPast } from './versions.js'
 
 export class Requests {
   readonly #core: Core
+  readonly #serving: Serving | undefined
   readonly #open = new Set<RequestId>()
   readonly #forwards = new Set<number>()
   /** Also those whose client has gone away. */
   #underWay = 0
   #lastWrite = 0
 
-  constructor(core: Core) {
+  /** `serving` is there where all requests go through a leader. */
+  constructor(core: Core, serving: Serving | undefined) {
     this.#core = core
+    this.#serving = serving
   }
 
   get pending(): number {
@@ -52,6 +58,10 @@ export class Requests {
       answer({ kind: 'refused', reason: 'busy' })
       return
     }
+    if (request.op === 'get' || request.op === 'change') {
+      this.#follow(request, answer)
+      return
+    }
     const needed = request.quorum ?? Math.floor(core.copies / 2) + 1
     if (!Number.isInteger(needed) || needed < 1 || needed > core.list.copies) {
       answer({ kind: 'refused', reason: 'invalid-quorum' })
@@ -65,6 +75,25 @@ export class Requests {
       if (result.kind === 'read') answer(shownRecord(request.key, result.record))
       else answer({ kind: 'quorum-not-met', reached: result.reached, needed, maybe: false })
     })
+  }
+
+  #follow(request: OrderedRequest, answer: (given: RingAnswer) => void): void {
+    const core = this.#core
+    const serving = present(this.#serving, 'a leader, through whom such requests go')
+    const isRead = request.op === 'get'
+    if (!isRead && (request.value?.length ?? 0) > core.options.valueBytesMax) {
+      answer({ kind: 'refused', reason: 'value-too-large' })
+      return
+    }
+    const order: LeaderOrder = isRead
+      ? { verb: 'get', key: request.key, value: undefined, identity: '' }
+      : {
+          verb: request.verb,
+          key: request.key,
+          value: request.value,
+          identity: request.identity ?? `${core.start}.${++this.#lastWrite}`,
+        }
+    new Following(core, serving, order, this.#forwards, answer)
   }
 
   #write(request: RingWrite, needed: number, answer: (given: RingAnswer) => void): void {

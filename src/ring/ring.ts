@@ -6,13 +6,14 @@
  * (src/storage, src/net). Time comes in as ticks, chance from a seeded source, and everything that must outlive
  * it goes through rows.
  *
- * A reader new to it may go through versions.ts, placement.ts, core.ts, requests.ts, writing.ts, reading.ts,
+ * A reader new to it may go through versions.ts, src/base/placement.ts, core.ts, requests.ts, writing.ts, reading.ts,
  * handover.ts, moving.ts and collect.ts in this order; what must always hold stands at the top of each.
  */
 import { unreachable } from '../base/assert.js'
 import type { Member, NodeId, RequestId } from '../base/ids.js'
 import { Collector } from './collect.js'
 import { Core, type RingSurroundings } from './core.js'
+import { onGather } from './gathering.js'
 import { Gossip } from './gossip.js'
 import { Handover } from './handover.js'
 import { Keeper } from './keeper.js'
@@ -22,6 +23,7 @@ import type { RingMessage } from './messages.js'
 import { Moving } from './moving.js'
 import { replyToRead } from './reading.js'
 import { Requests } from './requests.js'
+import { Serving } from './serving.js'
 import type { MemberList, RingMember, RingOutput, RingRequest, RingStart, RingStatus } from './types.js'
 
 export type { RingSurroundings } from './core.js'
@@ -29,6 +31,7 @@ export type { RingSurroundings } from './core.js'
 export class Ring {
   readonly #core: Core
   readonly #requests: Requests
+  readonly #serving: Serving | undefined
   readonly #keeper: Keeper
   readonly #gossip: Gossip
   readonly #moving: Moving
@@ -38,7 +41,8 @@ export class Ring {
   constructor(start: RingStart, surroundings: RingSurroundings) {
     const core = new Core(start, surroundings)
     this.#core = core
-    this.#requests = new Requests(core)
+    this.#serving = core.leading && new Serving(core, core.leading)
+    this.#requests = new Requests(core, this.#serving)
     this.#keeper = new Keeper(core)
     this.#gossip = new Gossip(core)
     this.#moving = new Moving(core)
@@ -61,8 +65,10 @@ export class Ring {
     core.tick += count
     if (!core.records.isCounted) core.records.countOn()
     this.#gossip.tick()
+    core.leading?.tick()
     for (const operation of [...core.operations.values()]) operation.tick()
     this.#keeper.tick()
+    this.#serving?.tick()
     this.#moving.tick()
     this.#handover.tick()
     this.#collector.tick()
@@ -104,6 +110,12 @@ export class Ring {
       case 'settle':
         this.#collector.onSettle(from, message)
         break
+      case 'gather':
+        if (core.leading !== undefined) onGather(core, core.leading, from, message)
+        break
+      case 'ask':
+        this.#serving?.onAsk(from, message)
+        break
       case 'stale':
         core.peer(from).fence = message.fence
         core.operations.get(message.id)?.receive(from, message)
@@ -115,6 +127,8 @@ export class Ring {
       case 'listed':
       case 'wanted':
       case 'settled':
+      case 'gathered':
+      case 'asked':
         core.operations.get(message.id)?.receive(from, message)
         break
       default:
@@ -218,6 +232,7 @@ export class Ring {
           dead: !isSelf && core.tick - Math.max(0, heardAtTick) >= options.deadTicks,
           silentTicks: silentTicks === Infinity ? undefined : silentTicks,
           hints: records.owedTo(member.id),
+          behind: isSelf ? core.coverage?.isBehind === true : core.peers.get(member.id)?.isBehind === true,
         }
       })
     const moving =
@@ -226,7 +241,10 @@ export class Ring {
         : unfetched.size > 0
           ? ({ kind: 'fetching', left: unfetched.size, of: unfetchedOf } as const)
           : undefined
+    const leader = core.leading?.leader
     return {
+      leader: leader && entryOf(core.list, leader),
+      epoch: core.leading?.known.number,
       copies: core.list.copies,
       members,
       records: records.values,

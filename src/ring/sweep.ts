@@ -1,5 +1,5 @@
 /** Going round all rows in the background, some at a time. */
-import { pathOf, rangeOf, rangePath } from './placement.js'
+import { pathOf, rangeOf, rangePath } from '../base/placement.js'
 import type { Records } from './records.js'
 
 /** Where one such round stands. */

@@ -4,10 +4,10 @@
  * way at a time; a lost one ends it, and it is begun anew later.
  */
 import type { NodeId } from '../base/ids.js'
+import { rangeOf, rangePath } from '../base/placement.js'
 import type { Core, Operation } from './core.js'
 import { carriedRows, digestsOfParts, isLeaf, partsOf, root } from './merkle.js'
-import type { Compared, Listed, RingMessage, Wanted } from './messages.js'
-import { rangeOf, rangePath } from './placement.js'
+import type { Compare, Compared, Listed, RingMessage, Wanted } from './messages.js'
 import { readRecord } from './record-code.js'
 
 /** What is still to be asked or given. */
@@ -24,13 +24,14 @@ export class Syncing implements Operation {
   readonly #peer: NodeId
   readonly #gives: boolean
   readonly #done: (isComplete: boolean) => void
+  readonly #onCovered: ((covered: Compared['covered']) => void) | undefined
   readonly #tasks: Task[] = []
   #asked: { readonly id: number; readonly sinceTick: number } | undefined
   #isOver = false
 
   /**
    * Begins; `done` is called once, with whether all went well. Without `ranges` it is about all that both nodes
-   * own.
+   * own. With `onCovered` it wants to know what the other has got of others in these ranges, and fetches only.
    */
   constructor(
     core: Core,
@@ -38,11 +39,13 @@ export class Syncing implements Operation {
     ranges: readonly number[] | undefined,
     gives: boolean,
     done: (isComplete: boolean) => void,
+    onCovered?: (covered: Compared['covered']) => void,
   ) {
     this.#core = core
     this.#peer = peer
     this.#gives = gives
     this.#done = done
+    this.#onCovered = onCovered
     this.#tasks.push({ kind: 'compare', paths: ranges?.map(rangePath) ?? [root] })
     this.#next()
   }
@@ -98,7 +101,8 @@ export class Syncing implements Operation {
       case 'compare': {
         const digests = digestsOfParts(core, this.#peer, task.paths)
         const nodes = task.paths.map(path => [path, digests.get(path) ?? '?'] as const)
-        core.sendNow(this.#peer, { kind: 'compare', id, nodes })
+        const compare: Compare = { kind: 'compare', id, nodes }
+        core.sendNow(this.#peer, this.#onCovered === undefined ? compare : { ...compare, fetching: true })
         break
       }
       case 'list':
@@ -128,8 +132,10 @@ export class Syncing implements Operation {
     core.sendNow(this.#peer, { kind: 'store', id, fence: core.peer(this.#peer).fence, rows })
   }
 
-  #onCompared({ differing }: Compared): void {
+  #onCompared({ differing, covered, entries = [] }: Compared): void {
     const core = this.#core
+    if (covered !== undefined) this.#onCovered?.(covered)
+    this.#want(entries)
     if (differing[0] === root) {
       const paths = core.current.sharedRanges(core.id, this.#peer).map(rangePath)
       for (let at = 0; at < paths.length; at += core.options.rangesPerRepair) {
@@ -153,6 +159,12 @@ export class Syncing implements Operation {
       const lacking = records.keys(task.path, '', 1_000_000).filter(key => !task.theirs.has(key))
       if (lacking.length > 0) this.#tasks.push({ kind: 'push', keys: lacking })
     }
+    this.#want(entries)
+  }
+
+  /** Those of the other's records that are not the same here. */
+  #want(entries: Listed['entries']): void {
+    const { records } = this.#core
     const wanted = entries.filter(([key, digest]) => records.digest(key) !== digest)
     if (wanted.length > 0) {
       this.#tasks.push({ kind: 'want', keys: wanted.map(([key]) => key), theirs: new Map(wanted) })

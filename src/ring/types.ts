@@ -10,7 +10,27 @@ import type { Member, NodeId, RequestId } from '../base/ids.js'
 import type { RingMessage } from './messages.js'
 
 /** What a client wants done with one key. Keys have been checked: never empty, never with a space in them. */
-export type RingRequest = RingRead | RingWrite
+export type RingRequest = RingRead | RingWrite | OrderedRequest
+
+/** What is asked of a ring with a leader (see {@link RingOptions.ordered}), which takes nothing else. */
+export type OrderedRequest = OrderedGet | OrderedChange
+
+/** Reads the one version of a key. */
+export interface OrderedGet {
+  readonly op: 'get'
+  readonly key: string
+}
+
+/** Changes the one version of a key: `put` wants a key that has none, `update` and `delete` one that has. */
+export interface OrderedChange {
+  readonly op: 'change'
+  readonly verb: 'put' | 'update' | 'set' | 'delete'
+  readonly key: string
+  /** Undefined for `delete`. */
+  readonly value: Uint8Array | undefined
+  /** The client's own name for this write, by which a repeat is recognised where it is found. */
+  readonly identity: string | undefined
+}
 
 /** Reads all versions of a key (Dynamo paper, section 4.5). */
 export interface RingRead {
@@ -52,6 +72,28 @@ export type RingAnswer =
   | { readonly kind: 'refused'; readonly reason: Refusal }
   /** A write was handed to another node, which did not answer in time: it may have happened. */
   | { readonly kind: 'unknown' }
+  | OrderedAnswer
+
+/** What came of an {@link OrderedRequest} that was carried out. */
+export type OrderedAnswer =
+  /** The value of a key. `version` grows with each write of the cluster, but for those of a divided one. */
+  | { readonly kind: 'entry'; readonly value: Uint8Array; readonly version: number }
+  /**
+   * A change was made, and is durable on so many copies. `existed` says whether the key had a value before; a
+   * repeat is answered what the first one was.
+   */
+  | {
+      readonly kind: 'changed'
+      readonly existed: boolean
+      readonly copies: number
+      readonly version: number
+    }
+  /** The key has no value, and one was wanted. */
+  | { readonly kind: 'absent' }
+  /** The key has a value, and none was wanted. */
+  | { readonly kind: 'present' }
+  /** Nobody who can be reached has it, and somebody who cannot be may. Nothing was done. */
+  | { readonly kind: 'unavailable' }
 
 /** What a read found. */
 export interface RingVersions {
@@ -97,6 +139,8 @@ export type Refusal =
   | 'disk-full'
   | 'busy'
   | 'stopping'
+  /** Nobody was found in time through whom requests go. */
+  | 'no-leader'
 
 /**
  * How a member stands. `joining`: takes writes of what it will own, and fetches the rest. `leaving`: hands over
@@ -174,6 +218,8 @@ export type RingEvent =
   | { readonly kind: 'reachable' | 'unreachable'; readonly member: RingMember }
   /** A client's write was accepted beside so many versions that somebody should reconcile them. */
   | { readonly kind: 'crowded'; readonly key: string; readonly versions: number }
+  /** Requests of this node go through another member now; undefined: it is not clear yet through whom. */
+  | { readonly kind: 'leader'; readonly member: RingMember | undefined; readonly epoch: number }
 
 /** What one node knows of one member, for `status`. */
 export interface RingMemberStatus {
@@ -186,10 +232,15 @@ export interface RingMemberStatus {
   readonly silentTicks: number | undefined
   /** Records that this node keeps for it until it is back. */
   readonly hints: number
+  /** Where all requests go through a leader: it has yet to get what others hold. */
+  readonly behind?: boolean
 }
 
 /** What one node can say of itself and the cluster. */
 export interface RingStatus {
+  /** Where requests go through a leader: who it is, as this node sees it, and the highest epoch it has heard of. */
+  readonly leader?: RingMember | undefined
+  readonly epoch?: number | undefined
   readonly copies: number
   readonly members: readonly RingMemberStatus[]
   /** Records held here that have a value, copies kept for others included. */
@@ -209,6 +260,11 @@ export interface RingStatus {
 
 /** Times in ticks; bounds in what their names say. */
 export interface RingOptions {
+  /**
+   * Whether all requests go through a leader, which orders writes, so that a key has one version. The same for all
+   * nodes of a cluster.
+   */
+  readonly ordered: boolean
   /** How often each member tells another what it knows, and every member that it lives. */
   readonly gossipTicks: number
   /** A member silent for this long is taken for unreachable, until it is heard again. */

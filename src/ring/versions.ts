@@ -50,6 +50,18 @@ export interface Version {
   readonly identity: string | undefined
   /** Where the key's merge rule keeps removals: which write put each item in, or out (see merge-rules.ts). */
   readonly items: readonly BornItem[] | undefined
+  /** Where writes have one order for all: its place in it. Its past is then empty. */
+  readonly order?: Order | undefined
+}
+
+/**
+ * The place of a version among all versions of a cluster whose writes go through a leader: by the epoch of the
+ * leader that made it, then by the count and the actor of its dot.
+ */
+export interface Order {
+  readonly epoch: number
+  /** Whether the key had a value before: what a repeat of this write is answered. */
+  readonly existed: boolean
 }
 
 /** All versions of one key that stand beside each other, in the order of their dots; empty for nothing. */
@@ -100,11 +112,14 @@ export function contextOf(record: KeyRecord): Past {
 
 /**
  * What is left when the versions of both meet: those that no other one has replaced. A record that lacks a
- * version has either never heard of it, or holds one whose past covers it.
+ * version has either never heard of it, or holds one whose past covers it. Of versions that have an order, the
+ * highest is left.
  */
 export function joinRecords(left: KeyRecord, right: KeyRecord): KeyRecord {
   if (left.length === 0) return right
   if (right.length === 0) return left
+  const [one, other] = [highest(left), highest(right)]
+  if (one !== undefined && other !== undefined) return compareOrder(one, other) >= 0 ? left : right
   const versions = new Map<string, Version>()
   for (const version of [...left, ...right]) {
     const name = `${version.dot.actor} ${version.dot.count}`
@@ -115,6 +130,19 @@ export function joinRecords(left: KeyRecord, right: KeyRecord): KeyRecord {
   const isReplaced = ({ dot }: Version): boolean =>
     left.some(other => covers(other.past, dot)) || right.some(other => covers(other.past, dot))
   return inOrder([...versions.values()].filter(version => !isReplaced(version)))
+}
+
+/** Orders versions that have an order, the same on every node; 0 for one and the same. */
+export function compareOrder(left: Version, right: Version): number {
+  const epochs = (left.order?.epoch ?? 0) - (right.order?.epoch ?? 0)
+  if (epochs !== 0) return epochs
+  return left.dot.count - right.dot.count || compareDots(left.dot, right.dot)
+}
+
+/** The one version of a record that has an order; undefined for other records. */
+export function highest(record: KeyRecord): Version | undefined {
+  const [version, ...more] = record
+  return more.length === 0 && version?.order !== undefined ? version : undefined
 }
 
 /** The record after a write that saw what `past` covers: exactly that is replaced. */

@@ -9,10 +9,10 @@
  * - a copy counts only when its node says that it is durable, this node's own included.
  */
 import type { NodeId } from '../base/ids.js'
+import type { Placement } from '../base/placement.js'
 import type { Core, Operation } from './core.js'
 import { bornItems, mergedValue, ruleFor } from './merge-rules.js'
 import type { RingMessage } from './messages.js'
-import type { Placement } from './placement.js'
 import { CopySet } from './quorum.js'
 import { Reading, storeMessage } from './reading.js'
 import { plainRecord } from './record-code.js'

@@ -1,5 +1,6 @@
 /** The client against nodes that misbehave on purpose. */
 import { expect } from 'chai'
+import { pathOf, placementOf, rangeOf } from '../../src/base/placement.js'
 import { Client, type ClientEvent, type ClientOptions, QuorateError } from '../../src/client/index.js'
 import { freePort } from '../support/ports.js'
 import { waitFor } from '../support/wait-for.js'
@@ -301,6 +302,22 @@ describe('a client', () => {
     expect(await client.lookup('k')).to.deep.equal(['127.0.0.1:1', '127.0.0.1:2'])
   })
 
+  it('waits on a ring that is led until the living name another leader', async () => {
+    cluster.engine = 'ring'
+    cluster.epoch = 1
+    const [second, third] = [await cluster.add(), await cluster.add()]
+    const client = await connect({ followLeader: false })
+    const events = client.events()
+    await first.kill()
+    cluster.leader = undefined
+    await waitFor(() => second.asks('heartbeat').length > 2, patienceMs, 'the second to be asked who leads')
+    expect(client.address).to.equal(undefined)
+    cluster.epoch = 2
+    cluster.leader = third
+    expect((await nextOf(events, 'reconnected')).address).to.equal(third.address)
+    expect((await client.heartbeat()).epoch).to.equal(2)
+  })
+
   it('waits for no leader where the engine needs none', async () => {
     cluster.engine = 'ring'
     cluster.leader = undefined
@@ -413,6 +430,32 @@ describe('a client', () => {
     const asked = first.asked.length
     expect(client.placement('k')).to.deep.equal(cluster.nodes.map(({ address }) => address))
     expect(first.asked.length).to.equal(asked)
+  })
+
+  it('says where a key of a ring is kept, by the function of the nodes', async () => {
+    cluster.engine = 'ring'
+    for (let more = 0; more < 4; more++) await cluster.add()
+    const client = await connect()
+    const kept = Array.from({ length: 50 }, (_, at) => client.placement(`key ${at}`))
+    const placement = placementOf(
+      cluster.keepers.map(({ id }) => id),
+      5,
+    )
+    for (const [at, addresses] of kept.entries()) {
+      const owners = placement.owners(rangeOf(pathOf(`key ${at}`)))
+      expect(addresses).to.deep.equal(owners.map(id => id.replace('node ', '')))
+    }
+    expect(new Set(kept.map(([first]) => first)).size, 'first owners').to.be.above(1)
+  })
+
+  it('takes no heartbeat whose keepers it cannot read', async () => {
+    cluster.engine = 'ring'
+    const tooMany = Array.from({ length: 1001 }, (_, at) => ({ id: String(at), address: 'a:1' }))
+    for (const keepers of ['none', [null], [{ id: 1, address: 'a:1' }], [{ id: 'a' }], tooMany]) {
+      first.behaviour = asked => ({ ...cluster.answer(asked), keepers })
+      const refused = await failureOf(connect({ timeoutMs: 300 }))
+      expect(refused.message, JSON.stringify(keepers).slice(0, 50)).to.match(/does not understand/)
+    }
   })
 })
 

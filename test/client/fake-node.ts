@@ -1,5 +1,6 @@
 /** A node that does what a test wants: answers, keeps silent, refuses, forgets, reads slowly. */
 import { createServer, type Server, type Socket } from 'node:net'
+import { type NodeId, nodeId } from '../../src/base/ids.js'
 import { LineSplitter, LongLine } from '../../src/protocol/lines.js'
 
 /** A request as it came, with its `id` and `op`. */
@@ -17,6 +18,8 @@ export class FakeCluster {
   leader: FakeNode | undefined
   warnings: string[] = []
   engine: 'raft' | 'ring' = 'raft'
+  /** On a ring that is led: which leadership it is. */
+  epoch: number | undefined
   /** Writes that were carried out, in order. */
   readonly written: string[] = []
 
@@ -55,11 +58,17 @@ export class FakeCluster {
       engine: this.engine,
       nodes: addresses,
       active,
-      voters: addresses,
+      voters: this.engine === 'raft' ? addresses : [],
+      ...(this.engine === 'ring' && { keepers: this.keepers, epoch: this.epoch ?? null }),
       leader: this.leader?.address ?? null,
       replicationFactor: addresses.length,
       warnings: this.warnings,
     }
+  }
+
+  /** Among whom a ring divides its keys; the identities are made up. */
+  get keepers(): { readonly id: NodeId; readonly address: string }[] {
+    return this.nodes.map(({ address }) => ({ id: nodeId(`node ${address}`), address }))
   }
 
   #write(op: string, key: string, value: string): Record<string, unknown> {

@@ -77,6 +77,23 @@ describe('a session with a warehouse', () => {
     })
   }
 
+  for (const [code, set, get] of [
+    [
+      'ENTRY_UNAVAILABLE',
+      'entry unavailable, its replicas are down',
+      'entry unavailable, its replicas are down',
+    ],
+    ['LEADER_UNAVAILABLE', 'no leader, nothing was written', 'no leader, nothing was read'],
+  ] as const) {
+    it(`says in its own words on the ring: ${code}`, async () => {
+      cluster.engine = 'ring'
+      node.behaviour = asked => (asked['op'] === 'heartbeat' ? cluster.answer(asked) : refusal(code))
+      await waitFor(() => client.engine === 'ring', patienceMs, 'a heartbeat of the ring')
+      expect(await answer(`SET ${key} v`)).to.deep.include({ text: `Error: ${set}`, isWell: false })
+      expect(await answer(`GET ${key}`)).to.deep.include({ text: `Error: ${get}`, isWell: false })
+    })
+  }
+
   it('says that it failed only when every instance is dead, also of a write that was under way', async () => {
     node.behaviour = asked => (asked['op'] === 'set' ? undefined : cluster.answer(asked))
     const underWay = answer(`SET ${key} v`)

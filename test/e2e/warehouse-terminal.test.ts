@@ -1,25 +1,14 @@
 /** A session of warehouse-cli in a real terminal, against three real instances that are killed one by one. */
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { programPath, stopAll, temporaryDirectory } from '../support/processes.js'
+import { stopAll, temporaryDirectory } from '../support/processes.js'
 import { requires } from '../support/requirements.js'
-import { closeTerminals, Terminal, terminalWidth } from '../support/tmux.js'
+import { closeTerminals, type Terminal } from '../support/tmux.js'
 import { startWarehouse, type WarehouseInstance } from '../support/warehouse.js'
+import { openTerminal, playSession, wrapped } from '../support/warehouse-terminal.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
-/** The addresses of the page, in the order in which the instances join. */
-const addressesShown = ['127.0.0.1:8765', '127.0.0.1:9876', '127.0.0.1:8697']
 
-/** The session that docs/warehouse.md shows, without the command that begins it; its prompts are bare `>`. */
-function sessionShown(): string {
-  const page = readFileSync(fileURLToPath(new URL('../../../docs/warehouse.md', import.meta.url)), 'utf8')
-  const [, block] = /<!-- transcript: session -->\n```\n\$ warehouse-cli .*\n([\s\S]*?)\n```/.exec(page) ?? []
-  if (block === undefined) throw new Error('the page shows no session')
-  return block
-}
-
-describe('warehouse-cli in a terminal', () => {
+describe('warehouse-cli in a terminal, on consensus', () => {
   let instances: WarehouseInstance[]
   let terminal: Terminal
   let historyFile: string
@@ -34,28 +23,9 @@ describe('warehouse-cli in a terminal', () => {
     await stopAll.call(this)
   })
 
-  function open(instance: WarehouseInstance | undefined): Terminal {
-    if (instance === undefined) throw new Error('there are three instances')
-    const place = ['-H', '127.0.0.1', '-P', String(instance.port)]
-    const settings = ['--history', historyFile, '--timeout', '3500ms']
-    return new Terminal([process.execPath, programPath('warehouse-cli'), ...place, ...settings])
-  }
-
   it('shows the session to the letter', async () => {
-    terminal = open(instances[0])
-    const session = instances.reduce(
-      (text, { address }, at) => text.replaceAll(addressesShown[at] ?? '', address),
-      sessionShown(),
-    )
-    // What is typed, each with what the screen shows before it.
-    const typed = [...session.matchAll(/^> (.*)$/gm)].map(({ 1: line = '', index }) => ({ line, index }))
-    expect(typed.map(({ line }) => line.split(' ')[0])).to.deep.equal(['SET', 'SET', 'GET', 'DELETE', 'GET'])
-    for (const { line, index } of typed) {
-      const before = `${session.slice(0, index)}>`
-      await terminal.waitForScreen(screen => screen === before, before)
-      terminal.enter(line)
-    }
-    await terminal.waitForScreen(screen => screen === session, session)
+    terminal = openTerminal(instances[0], historyFile)
+    await playSession(terminal, instances)
   })
 
   it('goes to another instance when its own is killed, says so above what is being typed, and keeps that', async () => {
@@ -95,7 +65,7 @@ describe('warehouse-cli in a terminal', () => {
     await terminal.waitForEnd(`\n> GET ${key}`)
     terminal.press('C-c')
     await terminal.waitForEnd('Deleted (2 replicas)\n>')
-    const other = open(instances[1])
+    const other = openTerminal(instances[1], historyFile)
     await other.waitForScreen(screen => screen.endsWith('\n>'), 'a prompt')
     other.press('Up')
     await other.waitForEnd(`\n> DELETE ${key}`)
@@ -107,7 +77,7 @@ describe('warehouse-cli in a terminal', () => {
   })
 
   it('ends at Ctrl-C where nothing is typed, with the exit code that shells give it', async () => {
-    const other = open(instances[1])
+    const other = openTerminal(instances[1], historyFile)
     await other.waitForScreen(screen => screen.endsWith('\n>'), 'a prompt')
     other.press('C-c')
     await other.waitForEnd('exit code 130')
@@ -156,9 +126,3 @@ describe('warehouse-cli in a terminal', () => {
     await terminal.waitForEnd('exit code 0')
   })
 })
-
-/** A line as the terminal shows it that is too narrow for it. */
-function wrapped(line: string): string {
-  const rows = line.match(new RegExp(`.{1,${terminalWidth}}`, 'g')) ?? []
-  return rows.map(row => row.trimEnd()).join('\n')
-}

@@ -49,7 +49,7 @@ function file(contents: unknown): Partial<ConfigSources> {
 
 /** What `warehouse` makes of these words. */
 function warehouseConfigOf(words: string): NodeConfig {
-  const result = readConfig(sourcesOf(words, {}), warehouseProgram)
+  const result = readConfig(sourcesOf(words, { engineOf: () => undefined }), warehouseProgram)
   if (result.kind === 'print') throw new Error(`${words} prints: ${result.text}`)
   return result.config
 }
@@ -66,10 +66,15 @@ describe('the configuration of a warehouse', () => {
     expect(warehouseConfigOf('--engine raft --replication-factor 3').replicationFactor).to.equal(3)
   })
 
-  it('says that the ring engine, its default, is not there', () => {
-    for (const words of ['', '--engine ring']) {
-      expect(() => warehouseConfigOf(words)).to.throw(SettingError, '--engine ring is not available')
-    }
+  it('runs the ring unless told otherwise, and leaves out the dead there', () => {
+    expect(warehouseConfigOf('')).to.include({ engine: 'ring', evict: true, nodeTimeoutMs: 10_000 })
+    expect(warehouseConfigOf('--no-evict').evict).to.equal(false)
+    expect(warehouseConfigOf('--engine raft')).to.include({ engine: 'raft', evict: false })
+  })
+
+  it('takes the engine of its data directory where nobody says otherwise', () => {
+    const result = readConfig(sourcesOf('', { engineOf: () => 'raft' }), warehouseProgram)
+    expect(result.kind === 'run' && result.config).to.include({ engine: 'raft', evict: false })
   })
 
   it('has a help of its own', () => {

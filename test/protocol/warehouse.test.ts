@@ -1,9 +1,11 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { logIndex, nodeId, term } from '../../src/base/ids.js'
+import { readHeartbeat } from '../../src/client/results.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { errors } from '../../src/protocol/errors.js'
-import { type ClusterStatus, failure, type Response } from '../../src/protocol/request.js'
+import { placementOf } from '../../src/protocol/placement.js'
+import { type ClusterStatus, failure, type Response, type RingStatus } from '../../src/protocol/request.js'
 import { readWarehouseLine, warehouseText, warehouseWords } from '../../src/protocol/warehouse.js'
 
 const key = '0d5d3807-5fbf-4228-a657-5a091c4e497f'
@@ -14,9 +16,13 @@ const dialect = warehouseText(typed =>
 )
 
 /** The reply to a line, given what the engine makes of it. */
-function reply(line: string | Buffer, response: Response = { kind: 'done' }): string {
+function reply(
+  line: string | Buffer,
+  response: Response = { kind: 'done' },
+  engine: 'raft' | 'ring' = 'raft',
+): string {
   const out = new ByteWriter()
-  const command = dialect.parse(Buffer.from(line), 'raft')
+  const command = dialect.parse(Buffer.from(line), engine)
   if (command === undefined) return ''
   if (command.kind === 'error') dialect.writeFailure(command, out)
   else if (command.kind === 'session') out.text(dialect.help('raft'))
@@ -49,6 +55,28 @@ const status: ClusterStatus = {
     lag: 0,
     lastHeardMs: 0,
   })),
+}
+
+const ringMembers = ['a:1', 'b:2', 'c:3'].map(address => ({
+  id: nodeId(`identity of ${address}`),
+  address,
+  role: 'up' as const,
+  active: true,
+  inSync: true,
+  hints: 0,
+  lastHeardMs: 0,
+}))
+const ring: RingStatus = {
+  engine: 'ring',
+  leader: 'a:1',
+  epoch: 4,
+  members: ringMembers,
+  canLose: 1,
+  replicationFactor: 2,
+  records: 0,
+  hintsMax: 100,
+  moving: undefined,
+  tombstones: 0,
 }
 
 describe('the words of a warehouse', () => {
@@ -94,6 +122,66 @@ describe('the words of a warehouse', () => {
       replicationFactor: 3,
       warnings: ['too few'],
     })
+  })
+
+  it('ask a ring for one version of a key, and write one in the place of whatever is there', () => {
+    const requestOf = (line: string): unknown => {
+      const command = dialect.parse(Buffer.from(line), 'ring')
+      return command !== undefined && 'request' in command ? command.request : command
+    }
+    const unsaid = { quorum: undefined, context: undefined, identity: undefined }
+    expect(requestOf(`GET ${key}`)).to.deep.equal({ op: 'read-versions', key, quorum: undefined })
+    const write = { op: 'write-version', key, ...unsaid }
+    expect(requestOf(`SET ${key} v`)).to.deep.equal({ ...write, verb: 'set', value: Buffer.from('v') })
+    expect(requestOf(`DELETE ${key}`)).to.deep.equal({ ...write, verb: 'delete', value: undefined })
+    expect(requestOf('NODES')).to.deep.equal({ op: 'status' })
+  })
+
+  const ringReplies: readonly (readonly [line: string, response: Response, reply: string])[] = [
+    [`SET ${key} v`, written(2, false), 'Created (2 replicas)'],
+    [`SET ${key} v`, written(1, true), 'Updated (1 replica)'],
+    [`DELETE ${key}`, written(2), 'Deleted (2 replicas)'],
+    [`GET ${key}`, { kind: 'value', value: Buffer.from('v'), version: 1 }, 'v'],
+    [`GET ${key}`, failure('KEY_NOT_FOUND'), 'Not found'],
+    [`GET ${key}`, failure('ENTRY_UNAVAILABLE'), 'Error: entry unavailable, its replicas are down'],
+    [`DELETE ${key}`, failure('ENTRY_UNAVAILABLE'), 'Error: entry unavailable, its replicas are down'],
+    [`GET ${key}`, failure('LEADER_UNAVAILABLE'), 'Error: no leader, nothing was read'],
+    [`SET ${key} v`, failure('LEADER_UNAVAILABLE'), 'Error: no leader, nothing was written'],
+    [`SET ${key} v`, failure('OUTCOME_UNKNOWN'), 'Error: outcome unknown, the write may have happened'],
+    ['NODES', { kind: 'status', status: ring }, 'a:1 b:2 c:3'],
+    [
+      'STATUS',
+      { kind: 'status', status: ring },
+      'Leader: a:1. Known nodes: a:1, b:2, c:3. All nodes in sync.',
+    ],
+  ]
+  for (const [line, response, text] of ringReplies) {
+    it(`${line} -> ${text} on a ring`, () => expect(reply(line, response, 'ring')).to.equal(`${text}\n`))
+  }
+
+  it('show where a key of a ring is kept as a client computes it from a heartbeat', () => {
+    const response: Response = { kind: 'status', status: ring }
+    const heartbeat: unknown = JSON.parse(reply('HEARTBEAT', response, 'ring'))
+    expect(heartbeat).to.deep.equal({
+      engine: 'ring',
+      nodes: ['a:1', 'b:2', 'c:3'],
+      active: ['a:1', 'b:2', 'c:3'],
+      voters: [],
+      keepers: ringMembers.map(({ id, address }) => ({ id, address })),
+      epoch: 4,
+      leader: 'a:1',
+      replicationFactor: 2,
+      warnings: [],
+    })
+    // It was made by the node a line above.
+    const heard = readHeartbeat(heartbeat as Record<string, unknown>)
+    fc.assert(
+      fc.property(fc.uuid({ version: 4 }), uuid => {
+        const kept = placementOf(uuid, heard)
+        expect(kept).to.have.length(2)
+        expect(reply(`NODES ${uuid}`, response, 'ring')).to.equal(`${kept.join(' ')}\n`)
+      }),
+    )
   })
 
   it('can be written in either case, and are all in the help', () => {

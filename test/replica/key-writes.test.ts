@@ -4,7 +4,7 @@ import type { RingWrite } from '../../src/protocol/ring-request.js'
 import { KeyWrites } from '../../src/replica/key-writes.js'
 import type { RingAnswer, RingRequest } from '../../src/ring/types.js'
 
-const limits = { requestsMax: 4, valueBytesMax: 100, copies: 3 }
+const limits = { requestsMax: 4, valueBytesMax: 100, copies: 3, isOrdered: false }
 
 /** Writes on their way to a ring whose answers the test gives. */
 class Desk {
@@ -29,9 +29,10 @@ class Desk {
 
   /** What the ring was asked since, in short. */
   takeAsked(): string[] {
-    return this.asked.map(({ request }) =>
-      request.op === 'read' ? `read ${request.key}` : `write ${request.key} ${request.context ?? '-'}`,
-    )
+    return this.asked.map(({ request }) => {
+      const context = request.op === 'write' ? ` ${request.context ?? '-'}` : ''
+      return `${request.op} ${request.key}${context}`
+    })
   }
 
   answer(answer: RingAnswer): void {

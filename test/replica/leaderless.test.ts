@@ -9,6 +9,7 @@ import { MemoryTable } from '../../src/storage/memory-table.js'
 const options = {
   tickMs: 10,
   checkpointBytes: 2000,
+  ordered: false,
   gossipTicks: 10,
   silentTicks: 100,
   deadTicks: 1000,
@@ -43,7 +44,7 @@ class Lone {
   readonly compacted: number[] = []
   #next = 1
 
-  constructor(...members: readonly string[]) {
+  constructor(members: readonly string[], ordered = false) {
     const table = new MemoryTable()
     const rows = {
       get: (key: string) => table.get(key)?.value,
@@ -58,7 +59,7 @@ class Lone {
       saved: logIndex(0),
       uncheckpointedBytes: 0,
       random: seededRandom('a start'),
-      options,
+      options: { ...options, ordered },
     })
     this.run()
   }
@@ -98,7 +99,7 @@ class Lone {
 
 describe('a leaderless replica', () => {
   it('writes, reads, and shows when a version was written', () => {
-    const lone = new Lone('a')
+    const lone = new Lone(['a'])
     lone.run(1)
     expect(lone.set('k', 'old')?.kind).to.equal('versions')
     lone.set('k', 'new')
@@ -112,7 +113,7 @@ describe('a leaderless replica', () => {
   })
 
   it('numbers its rows without a gap, and lets the journal forget those that a checkpoint holds', () => {
-    const lone = new Lone('a')
+    const lone = new Lone(['a'])
     for (let count = 0; count < 20; count++) lone.set(`k${count}`, 'x'.repeat(100))
     expect(lone.saved.map(({ index }) => index)).to.deep.equal(lone.saved.map((_, at) => at + 1))
     const [index] = lone.checkpoints
@@ -124,7 +125,7 @@ describe('a leaderless replica', () => {
   })
 
   it('asks again for a moment where too few nodes are to be reached, and then says so', () => {
-    const lone = new Lone('a', 'b', 'c')
+    const lone = new Lone(['a', 'b', 'c'])
     expect(lone.get('k', 20)).to.equal(undefined)
     expect(lone.replica.isDrained).to.equal(false)
     lone.run(15)
@@ -136,7 +137,7 @@ describe('a leaderless replica', () => {
   })
 
   it('does not take its own standing still for the silence of others', () => {
-    const lone = new Lone('a', 'b', 'c')
+    const lone = new Lone(['a', 'b', 'c'])
     lone.get('k')
     lone.replica.step({ kind: 'tick', count: 100_000, wallMs: 5000 })
     lone.run()
@@ -144,8 +145,49 @@ describe('a leaderless replica', () => {
   })
 
   it('refuses clients once another member says that it is none', () => {
-    const lone = new Lone('a', 'b')
+    const lone = new Lone(['a', 'b'])
     lone.replica.step({ kind: 'removed' })
     expect(lone.get('k')).to.deep.include({ code: 'NODE_REMOVED' })
+  })
+
+  it('with a leader says what became of each write, and keeps one version', () => {
+    const lone = new Lone(['a'], true)
+    lone.run(3)
+    const identity = 'one'
+    const write = (verb: 'put' | 'update' | 'set' | 'delete', text?: string, name?: string) => {
+      const value = text === undefined ? undefined : Buffer.from(text)
+      return lone.ask({
+        op: 'write-version',
+        verb,
+        key: 'k',
+        value,
+        quorum: undefined,
+        context: undefined,
+        identity: name,
+      })
+    }
+    expect(write('update', 'none yet')).to.deep.include({ code: 'KEY_NOT_FOUND' })
+    expect(write('set', 'first', identity)).to.deep.include({ kind: 'written', existed: false, copies: 1 })
+    expect(write('set', 'first', identity), 'a repeat').to.deep.include({ kind: 'written', existed: false })
+    expect(write('put', 'no')).to.deep.include({ code: 'KEY_EXISTS' })
+    const updated = write('update', 'second')
+    const found = lone.get('k')
+    if (updated?.kind !== 'written' || found?.kind !== 'value') throw new Error('it was updated and is found')
+    expect([String(found.value), found.version]).to.deep.equal(['second', updated.version])
+    expect(write('delete')).to.deep.include({ kind: 'written', existed: true })
+    expect(lone.get('k')).to.deep.include({ code: 'KEY_NOT_FOUND' })
+    const status = lone.ask({ op: 'status' })
+    if (status?.kind !== 'status' || status.status.engine !== 'ring') throw new Error('it has a status')
+    expect(status.status.leader).to.equal('a:5000')
+    expect(status.status.epoch).to.be.above(0)
+  })
+
+  it('with a leader says that there is none, while it is not clear who leads', () => {
+    const lone = new Lone(['a', 'b'], true)
+    expect(lone.get('k', 2)).to.equal(undefined)
+    lone.run(options.silentTicks + 3 * options.gossipTicks)
+    // Nobody else was met: it leads, and cannot know what the other one has.
+    expect(lone.replies.get(1)).to.deep.include({ code: 'ENTRY_UNAVAILABLE' })
+    expect(lone.set('k', 'value')).to.deep.include({ kind: 'written', copies: 1 })
   })
 })

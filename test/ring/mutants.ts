@@ -4,35 +4,17 @@
  *
  * `node dist/test/ring/mutants.js [<part of a name> [<first seed>]]` hunts them with other seeds.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
+import { huntAll, type Mutant, type SwarmName } from './hunting.js'
 import type { Climate } from './swarm.js'
 
-/** A piece of a compiled file, which must be in it exactly once, and what takes its place. */
-interface Edit {
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
-
-/** One mistake, the promise it breaks, and the climate in which it shows. */
-export interface RingMutant {
-  readonly name: string
-  readonly edits: readonly Edit[]
-  readonly adjust: (climate: Climate) => void
-  /** It must be found within so many seeds. */
-  readonly seeds: number
-  /** The seed to begin with in a test run, if not 1. */
-  readonly first?: number
-  /** It shows soon enough to be hunted in every test run. */
-  readonly isQuick: boolean
-}
+/** The swarm that must find them. */
+export const ringSwarm: SwarmName = { file: 'swarm.js', run: 'runSwarm' }
 
 const busy = { clients: 5, thinkMs: 20, durationMs: 2000 } as const
 
-export const ringMutants: readonly RingMutant[] = [
+/** The mistakes. */
+export const ringMutants: readonly Mutant<Climate>[] = [
   {
     name: 'hints are not durable',
     edits: [
@@ -228,66 +210,6 @@ export const ringMutants: readonly RingMutant[] = [
   },
 ]
 
-/** What came of hunting one mutant. */
-export interface Hunt {
-  readonly tried: number
-  readonly found: string | undefined
-}
-
-const compiled = fileURLToPath(new URL('../..', import.meta.url))
-
-/** Runs seeds from `first` on until the mistake shows. With `isSound` nothing is planted. */
-export async function hunt(mutant: RingMutant, first: number, isSound = false): Promise<Hunt> {
-  const folder = mkdtempSync(join(tmpdir(), 'quorate-ring-mutant-'))
-  try {
-    for (const part of ['src/base', 'src/ring', 'test/ring']) {
-      cpSync(join(compiled, part), join(folder, part), { recursive: true })
-    }
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    symlinkSync(fileURLToPath(new URL('..', import.meta.resolve('minimist'))), join(folder, 'node_modules'))
-    if (!isSound) for (const edit of mutant.edits) plant(folder, edit)
-    const swarm = (await import(pathToFileURL(join(folder, 'test/ring/swarm.js')).href)) as {
-      runSwarm(seed: string, adjust: (climate: Climate) => void): string | undefined
-    }
-    for (let tried = 1; tried <= mutant.seeds; tried++) {
-      const failure = attempt(() => swarm.runSwarm(`${mutant.name} ${first + tried - 1}`, mutant.adjust))
-      if (failure !== undefined) return { tried, found: failure }
-    }
-    return { tried: mutant.seeds, found: undefined }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-/** An assertion that fails is a finding too. */
-function attempt(run: () => string | undefined): string | undefined {
-  try {
-    return run()
-  } catch (error) {
-    return String(error)
-  }
-}
-
-function plant(folder: string, { file, find, replace }: Edit): void {
-  const path = join(folder, 'src/ring', file)
-  const source = readFileSync(path, 'utf8')
-  const count = source.split(find).length - 1
-  if (count !== 1) {
-    throw new Error(
-      `The source changed: ${file} contains ${count} times, not once:\n${find}\nAdapt the mutant.`,
-    )
-  }
-  writeFileSync(
-    path,
-    source.replace(find, () => replace),
-  )
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [part = '', first, sound] = process.argv.slice(2)
-  for (const mutant of ringMutants.filter(({ name }) => name.includes(part))) {
-    const { tried, found } = await hunt(mutant, Number(first ?? mutant.first ?? 1), sound === 'sound')
-    console.log(`${mutant.name}: ${found === undefined ? `NOT FOUND in ${tried}` : `${tried}: ${found}`}`)
-    if (found === undefined && sound === undefined) process.exitCode = 1
-  }
+  await huntAll(ringSwarm, ringMutants, process.argv.slice(2))
 }

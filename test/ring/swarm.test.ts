@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { hunt, ringMutants } from './mutants.js'
+import { hunt } from './hunting.js'
+import { ringMutants, ringSwarm } from './mutants.js'
 import { runSwarm } from './swarm.js'
 
 /** Seeds of runs that once failed; they always run. */
@@ -26,7 +27,7 @@ describe('the judge of the ring', () => {
   for (const mutant of ringMutants.filter(({ isQuick }) => isQuick)) {
     it(`finds that ${mutant.name}`, async function () {
       this.timeout(300_000)
-      const { found } = await hunt(mutant, mutant.first ?? 1)
+      const { found } = await hunt(ringSwarm, mutant, mutant.first ?? 1)
       expect(found).to.be.a('string')
     })
   }

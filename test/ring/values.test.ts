@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { nodeId } from '../../src/base/ids.js'
+import { Placement, pathOf, rangeCount, rangeOf } from '../../src/base/placement.js'
 import { mergeLists } from '../../src/ring/members.js'
 import { mergedValue, ruleFor } from '../../src/ring/merge-rules.js'
 import { readMessage } from '../../src/ring/message-check.js'
-import { Placement, pathOf, rangeCount, rangeOf } from '../../src/ring/placement.js'
 import { CopySet } from '../../src/ring/quorum.js'
 import {
   decodeContext,

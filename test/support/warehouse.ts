@@ -6,16 +6,20 @@ import { waitFor } from './wait-for.js'
 
 const patienceMs = 30_000
 
+/** For instances on the ring: patient with a busy machine; that one was killed is noticed at once all the same. */
+export const ringFlags: readonly string[] = ['--election-timeout=2000']
+
 /** One instance. */
 export class WarehouseInstance {
   readonly port: number
-  readonly dataDirectory = join(temporaryDirectory(), 'data')
+  readonly dataDirectory: string
   readonly #flags: readonly string[]
   #process: TestProcess | undefined
 
-  constructor(port: number, flags: readonly string[]) {
+  constructor(port: number, flags: readonly string[], dataDirectory = join(temporaryDirectory(), 'data')) {
     this.port = port
     this.#flags = flags
+    this.dataDirectory = dataDirectory
   }
 
   get address(): string {
@@ -33,7 +37,7 @@ export class WarehouseInstance {
 
   /** Starts the process without waiting for it. */
   launch(): TestProcess {
-    const own = [`--port=${this.port}`, `--data-dir=${this.dataDirectory}`, '--log-level=warn']
+    const own = [`--port=${this.port}`, `--data-dir=${this.dataDirectory}`]
     this.#process = startProgram('warehouse', [...own, ...this.#flags])
     return this.#process
   }

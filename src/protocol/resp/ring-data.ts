@@ -33,6 +33,8 @@ function get(key: string): Question {
     request: { op: 'read-versions', key, quorum: undefined },
     next: response => {
       if (response.kind === 'error' && response.code !== 'KEY_NOT_FOUND') return failureReply(response)
+      // A ring that keeps one version of a key answers with it.
+      if (response.kind === 'value') return { kind: 'bytes', value: response.value }
       const version = response.kind === 'versions' ? newest(response.versions) : undefined
       return version === undefined ? { kind: 'nil' } : { kind: 'bytes', value: version.value }
     },

@@ -8,8 +8,8 @@
  * of the members, so every node with the same list of members has the same placement.
  */
 import { hash } from 'node:crypto'
-import { present } from '../base/assert.js'
-import type { NodeId } from '../base/ids.js'
+import { present } from './assert.js'
+import type { NodeId } from './ids.js'
 
 /** How many ranges of keys there are. */
 export const rangeCount = 4096

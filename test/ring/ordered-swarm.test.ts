@@ -1,0 +1,30 @@
+import { expect } from 'chai'
+import { hunt } from './hunting.js'
+import { orderedMutants, orderedSwarm } from './ordered-mutants.js'
+import { runOrderedSwarm } from './ordered-swarm.js'
+
+const seedCount = 24
+const perTest = 6
+
+describe('the ring with a leader under faults', () => {
+  for (let first = 1; first <= seedCount; first += perTest) {
+    it(`denies nothing that was acknowledged, and comes to rest (seeds ${first} to ${first + perTest - 1})`, function () {
+      this.timeout(300_000)
+      for (let seed = first; seed < first + perTest; seed++) {
+        expect(runOrderedSwarm(String(seed)), `node dist/test/ring/ordered-run.js 1 ${seed}`).to.equal(
+          undefined,
+        )
+      }
+    })
+  }
+})
+
+describe('the judge of the ring with a leader', () => {
+  for (const mutant of orderedMutants.filter(({ isQuick }) => isQuick)) {
+    it(`finds that ${mutant.name}`, async function () {
+      this.timeout(300_000)
+      const { found } = await hunt(orderedSwarm, mutant, mutant.first ?? 1)
+      expect(found).to.be.a('string')
+    })
+  }
+})
