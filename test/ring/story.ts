@@ -85,6 +85,16 @@ export class Story {
     return this.#insist('versions', () => this.world.answer(at, { op: 'read', key, quorum }))
   }
 
+  /** Somebody reads a key at that node for as long as the world lasts: two reads are under way at any time. */
+  readOnAndOn(at: NodeId, key: string): void {
+    const read = (): void => {
+      if (this.world.node(at).ring === undefined) this.world.after(10, read)
+      else this.world.ask(at, { op: 'read', key, quorum: undefined }, read)
+    }
+    read()
+    this.world.after(1, read)
+  }
+
   values(at: NodeId, key: string, quorum?: number): string[] {
     return textsOf(this.get(at, key, quorum))
   }
