@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
 import type { RingAnswer } from '../../src/ring/types.js'
+import { hardCases } from './hard-cases.js'
 import { inWorlds, textsOf } from './story.js'
 
 describe('the ring', () => {
@@ -223,24 +224,7 @@ describe('the ring', () => {
     },
   )
 
-  inWorlds('does not bring back what an owner slept through the deletion of', story => {
-    const owners = story.owners('key')
-    const [sleeper, awake] = owners as [NodeId, NodeId]
-    story.put(awake, 'key', 'value', 3)
-    story.world.crash(sleeper)
-    const { context } = story.get(awake, 'key')
-    story.put(awake, 'key', undefined, 2, context)
-    story.world.run(5000)
-    expect(story.held(awake, 'key')).to.deep.equal(['(deleted)'])
-    story.world.start(sleeper)
-    story.settle()
-    const isForgotten = (): boolean => story.ids.every(id => story.held(id, 'key').length === 0)
-    expect(story.world.runUntil(isForgotten)).to.equal(true)
-    for (const id of story.ids) {
-      story.sees(id, 'key', [])
-      expect(story.held(id, 'key')).to.deep.equal([])
-    }
-  })
+  for (const { title, run, cast } of hardCases) inWorlds(title, run, cast)
 
   inWorlds('does not reuse dots after a start with an empty disk', story => {
     const [wiped, other] = story.owners('key') as [NodeId, NodeId]

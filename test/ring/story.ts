@@ -43,7 +43,7 @@ export class Story {
   readonly isFair: boolean
   #writes = 0
 
-  constructor(seed: string, isFair: boolean, { nodes, options }: Cast) {
+  constructor(seed: string, isFair: boolean, { nodes = 6, options = {} }: Partial<Cast>) {
     this.isFair = isFair
     this.world = new World(seed, {}, options)
     this.ids = this.world.found(nodes)
@@ -217,14 +217,14 @@ export function textsOf({ versions }: Found | Written): string[] {
 export function inWorlds(
   title: string,
   run: (story: Story) => void,
-  { worlds = 3, nodes = 6, options = {} }: Partial<Cast> & { readonly worlds?: number } = {},
+  { worlds = 3, ...cast }: Partial<Cast> & { readonly worlds?: number } = {},
 ): void {
   it(title, () => {
     const only = process.env['SEED']
     const last = Number(only ?? Math.max(worlds, Number(process.env['SEEDS'] ?? 0)))
     for (let seed = only === undefined ? 1 : last; seed <= last; seed++) {
       try {
-        run(new Story(`${title} ${seed}`, seed === 1, { nodes, options }))
+        run(new Story(`${title} ${seed}`, seed === 1, cast))
       } catch (error) {
         throw new Error(`in world ${seed}: ${error instanceof Error ? error.message : error}`, {
           cause: error,

@@ -26,7 +26,7 @@ describe('the judge of the ring', () => {
   for (const mutant of ringMutants.filter(({ isQuick }) => isQuick)) {
     it(`finds that ${mutant.name}`, async function () {
       this.timeout(300_000)
-      const { found } = await hunt(mutant, mutant.first ?? 1)
+      const { found } = await hunt(mutant, 1)
       expect(found).to.be.a('string')
     })
   }
