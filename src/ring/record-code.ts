@@ -28,9 +28,21 @@ const countMax = 2 ** 48
 /** A value is text where its bytes are UTF-8; else its base64 stands in an array. */
 type PlainValue = string | readonly [base64: string] | null
 
+/** What was made last: a write needs the same for the digest, the row and a message to each copy. */
+let last: { readonly record: KeyRecord; readonly plain: PlainRecord; text: string | undefined } | undefined
+
 /** The record as plain JSON. */
 export function plainRecord(record: KeyRecord): PlainRecord {
-  return record.map(plainVersion)
+  if (last?.record !== record) last = { record, plain: record.map(plainVersion), text: undefined }
+  return last.plain
+}
+
+/** The text of {@link plainRecord}. */
+export function textOfRecord(record: KeyRecord): string {
+  const plain = plainRecord(record)
+  if (last === undefined || last.record !== record) return JSON.stringify(plain)
+  last.text ??= JSON.stringify(plain)
+  return last.text
 }
 
 /** Reads what {@link plainRecord} made; undefined if it is anything else. */
@@ -50,7 +62,7 @@ export function readRecord(plain: unknown): KeyRecord | undefined {
 /** A digest of a key's record, in 16 hexadecimal digits; '' for no record. */
 export function digestOf(key: string, record: KeyRecord): string {
   if (record.length === 0) return ''
-  return hash('sha1', `${key}\n${JSON.stringify(plainRecord(record))}`).slice(0, 16)
+  return hash('sha1', `${key}\n${textOfRecord(record)}`).slice(0, 16)
 }
 
 /** The value of a version (null for a tombstone) as plain JSON. */
@@ -93,8 +105,12 @@ export function decodeContext(key: string, context: string): Past | undefined {
 
 /** The past as plain JSON. */
 export function plainPast({ counters, dots }: Past): [(string | number)[], (string | number)[]] {
-  const sorted = [...counters].sort(([left], [right]) => (left < right ? -1 : 1))
-  return [sorted.flat(), dots.flatMap(({ actor, count }) => [actor, count])]
+  // In loops: of all that a write costs, this was the most when it was put more shortly.
+  const counted: (string | number)[] = []
+  const actors = [...counters.keys()]
+  if (actors.length > 1) actors.sort()
+  for (const actor of actors) counted.push(actor, counters.get(actor) ?? 0)
+  return [counted, plainDots(dots)]
 }
 
 /** Reads what {@link plainPast} made; undefined if it is anything else. */
@@ -166,7 +182,9 @@ function inPairs(dots: readonly Dot[]): Removal[] {
 }
 
 function plainDots(dots: readonly Dot[]): (string | number)[] {
-  return dots.flatMap(({ actor, count }) => [actor, count])
+  const plain: (string | number)[] = []
+  for (const { actor, count } of dots) plain.push(actor, count)
+  return plain
 }
 
 function readDots(plain: unknown): Dot[] | undefined {
