@@ -8,6 +8,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { RingSwarm } from '../sim/ring-swarm.js'
 import type { Climate } from './swarm.js'
 
 /** A piece of a compiled file, which must be in it exactly once, and what takes its place. */
@@ -22,12 +23,32 @@ export interface RingMutant {
   readonly name: string
   readonly edits: readonly Edit[]
   readonly adjust?: (climate: Climate) => void
+  /** It is in what a whole node is made of: it is hunted on simulated machines, and that is what they are like. */
+  readonly adjustNodes?: (swarm: RingSwarm) => RingSwarm
   /** The scenario in which it shows for certain (hard-cases.ts), where ordinary seeds would need luck. */
   readonly scenario?: string
   /** It must be found within so many seeds. */
   readonly seeds: number
   /** It shows soon enough to be hunted in every test run. */
   readonly isQuick: boolean
+}
+
+/** Power fails all the time, and a write is acknowledged by whoever has it. */
+function stormy(swarm: RingSwarm, nodes: number): RingSwarm {
+  return {
+    ...swarm,
+    nodes,
+    spares: 0,
+    customers: 5,
+    habits: { ...swarm.habits, thinkMs: 20, quorums: [1] },
+    node: { ...swarm.node, flushMs: [1, 30], inlineFlushes: false },
+    faultEveryMs: new Map([
+      ['power', 200],
+      ['blackout', 600],
+      ['partition', 300],
+    ]),
+    faultsMs: 2000,
+  }
 }
 
 const busy = { clients: 5, thinkMs: 20, durationMs: 2000 } as const
@@ -203,6 +224,39 @@ export const ringMutants: readonly RingMutant[] = [
     isQuick: false,
   },
   {
+    name: 'what waits for the flush is sent before it',
+    edits: [
+      {
+        file: '../replica/leaderless.js',
+        find: 'sendNow: [...this.#outgoing, ...output.sendNow],',
+        replace: 'sendNow: [...this.#outgoing, ...output.sendNow, ...output.send],',
+      },
+      { file: '../replica/leaderless.js', find: 'send: output.send,', replace: 'send: [],' },
+    ],
+    adjustNodes: swarm => stormy(swarm, 4),
+    seeds: 40,
+    isQuick: true,
+  },
+  {
+    name: 'the journal forgets what a checkpoint has yet to make durable',
+    edits: [
+      {
+        file: '../node/leaderless-store.js',
+        find: 'this.#table.checkpoint(meta, done);',
+        replace:
+          'if (!this.isBusy) this.#table.checkpoint(meta, () => { this.isBusy = false });\n' +
+          'this.isBusy = true; done(undefined);',
+      },
+    ],
+    adjustNodes: swarm => {
+      const { checkpointMs: _, ...node } = stormy(swarm, 3).node
+      const replica = { ...node.replica, checkpointBytes: 500 }
+      return { ...stormy(swarm, 3), node: { ...node, replica, checkpointMs: [50, 300], segmentBytes: 4096 } }
+    },
+    seeds: 40,
+    isQuick: true,
+  },
+  {
     name: 'what is kept for others is dropped when it is sent',
     edits: [
       {
@@ -231,7 +285,8 @@ const compiled = fileURLToPath(new URL('../..', import.meta.url))
 export async function hunt(mutant: RingMutant, first: number, isSound = false): Promise<Hunt> {
   const folder = mkdtempSync(join(tmpdir(), 'quorate-ring-mutant-'))
   try {
-    for (const part of ['src/base', 'src/ring', 'test/ring']) {
+    const isNodes = mutant.adjustNodes !== undefined
+    for (const part of isNodes ? ['src', 'test/ring', 'test/sim'] : ['src/base', 'src/ring', 'test/ring']) {
       cpSync(join(compiled, part), join(folder, part), { recursive: true })
     }
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
@@ -250,12 +305,18 @@ export async function hunt(mutant: RingMutant, first: number, isSound = false): 
 
 /** How a seed is run with the program in that folder: the mutant's scenario, in fair weather, or else the swarm. */
 async function runnerOf(
-  { name, scenario, adjust }: RingMutant,
+  { name, scenario, adjust, adjustNodes }: RingMutant,
   folder: string,
 ): Promise<(seed: number) => string | undefined> {
   const load = (file: string): Promise<unknown> => import(pathToFileURL(join(folder, 'test/ring', file)).href)
+  // The copies of these files have the types of the files themselves.
+  if (adjustNodes !== undefined) {
+    const { simulateRing } = (await load(
+      '../sim/ring-simulation.js',
+    )) as typeof import('../sim/ring-simulation.js')
+    return seed => simulateRing(`${name} ${seed}`, { adjust: adjustNodes }).failure
+  }
   if (scenario === undefined) {
-    // The copies of these files have the types of the files themselves.
     const { runSwarm } = (await load('swarm.js')) as typeof import('./swarm.js')
     return seed => runSwarm(`${name} ${seed}`, adjust)
   }

@@ -41,7 +41,7 @@ function runAll(seeds: readonly string[], trace: boolean): number {
   let simulatedMs = 0
   let acknowledged = 0
   for (const seed of seeds) {
-    const result = simulateRing(seed, trace ? line => console.log(line) : undefined)
+    const result = simulateRing(seed, trace ? { print: line => console.log(line) } : {})
     simulatedMs += result.simulatedMs
     acknowledged += result.writes.acknowledged
     if (result.failure === undefined) continue

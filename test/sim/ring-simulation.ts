@@ -34,9 +34,16 @@ export interface RingRunResult {
 /** How often it is looked whether everything has come to rest. */
 const lookEveryMs = 100
 
-/** Runs one seed; `print` is handed every line of the event log. */
-export function simulateRing(seed: string, print?: (line: string) => void): RingRunResult {
-  return new RingSimulation(seed, print).run()
+export interface RingRunOptions {
+  /** Is handed every line of the event log. */
+  readonly print?: ((line: string) => void) | undefined
+  /** Changes what was drawn: for runs that look for one thing. */
+  readonly adjust?: ((swarm: RingSwarm) => RingSwarm) | undefined
+}
+
+/** Runs one seed. */
+export function simulateRing(seed: string, options: RingRunOptions = {}): RingRunResult {
+  return new RingSimulation(seed, options).run()
 }
 
 class RingSimulation {
@@ -51,11 +58,11 @@ class RingSimulation {
   #sparesMade = 0
   #failure: string | undefined
 
-  constructor(seed: string, print: ((line: string) => void) | undefined) {
+  constructor(seed: string, { print, adjust = swarm => swarm }: RingRunOptions) {
     this.#seed = seed
     this.#world = new World(seed, new EventLog(print))
     const world = this.#world
-    this.#swarm = drawRingSwarm(world.random.fork('swarm'))
+    this.#swarm = adjust(drawRingSwarm(world.random.fork('swarm')))
     this.#network = new SimulatedNetwork(world, this.#swarm.link)
     this.#cluster = clusterId(`ring ${seed}`)
     this.#customers = new Customers({
