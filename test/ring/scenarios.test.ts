@@ -257,6 +257,23 @@ describe('the ring', () => {
     story.holds(wiped, 'key', ['after', 'before'])
   })
 
+  inWorlds('does not reuse dots after a start with an older disk', story => {
+    const [restored, other] = story.owners('key') as [NodeId, NodeId]
+    const first = story.begin(restored, 'key', 'first')
+    story.world.run(100)
+    const older = new Map(story.world.node(restored).durable)
+    story.put(restored, 'key', 'second', 3, first)
+    story.world.crash(restored)
+    story.world.node(restored).durable = older
+    story.world.part([restored])
+    story.world.run(story.world.weather.lateMs)
+    story.world.start(restored)
+    story.put(restored, 'key', 'third', 1)
+    story.settle()
+    story.sees(other, 'key', ['second', 'third'], 3, ['first'])
+    story.holds(restored, 'key', ['second', 'third'])
+  })
+
   inWorlds('works down to the last node alive, and says how many it reached', story => {
     const [last, ...rest] = story.ids as [NodeId, ...NodeId[]]
     for (const id of rest) story.world.crash(id)
