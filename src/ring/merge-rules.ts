@@ -88,18 +88,25 @@ export function bornItems(value: Uint8Array, dot: Dot, past: Past, record: KeyRe
     if (!covers(past, version.dot)) continue
     for (const item of version.items ?? []) replaced.set(item.item, joinItem(item, replaced))
   }
-  const newGuesses = coversAll(contextOf(record), past) ? [] : [{ birth: dot, seen: past }]
+  const isInformed = coversAll(contextOf(record), past)
   const items: BornItem[] = []
   for (const item of values) {
     const births = seenBirths(known.get(item), past)
     const removals = replaced.get(item)?.removals ?? []
     const { guesses = [] } = known.get(item) ?? {}
-    if (births.length === 0) items.push({ item, births: [dot], removals, guesses: newGuesses })
-    else items.push({ item, births, removals, guesses: guessesOf(births, guesses) })
+    // Where more was seen than is known here, the births that are known may not be all.
+    const isNew = births.length === 0 || !isInformed
+    items.push({
+      item,
+      births: isNew ? withDots(births, [dot]) : births,
+      removals,
+      guesses: withGuesses(guessesOf(births, guesses), isInformed ? [] : [{ birth: dot, seen: past }]),
+    })
   }
   for (const { item, births, removals } of replaced.values()) {
     if (values.has(item)) continue
-    const now = births.map(birth => ({ birth, by: dot }))
+    // Nor does anybody know then whether it was this writer who took the item out, or one whom it had read.
+    const now = isInformed ? births.map(birth => ({ birth, by: dot })) : []
     items.push({ item, births: [], removals: withRemovals(removals, now), guesses: [] })
   }
   return bounded(items)
@@ -138,7 +145,11 @@ function union(record: KeyRecord): readonly BornItem[] {
  * replicated set", Bieniusa et al., 2012).
  */
 function observedRemove(record: KeyRecord): readonly BornItem[] {
-  const sights = record.map(version => ({ history: historyOf(version), held: birthsOf(version) }))
+  const sights = record.map(version => ({
+    history: historyOf(version),
+    held: birthsOf(version),
+    items: new Map((version.items ?? []).map(item => [item.item, item])),
+  }))
   const stands = (item: string, birth: Dot): boolean =>
     sights.every(({ history, held }) => held.has(nameOf(item, birth)) || !covers(history, birth))
   const items = new Map<string, BornItem>()
@@ -148,20 +159,23 @@ function observedRemove(record: KeyRecord): readonly BornItem[] {
   return bounded(
     [...items.values()].map(joint => {
       const { item, removals, guesses } = joint
-      const births = joint.births.filter(birth => stands(item, birth) && !isRefuted(birth, joint))
+      const refuted = guesses.filter(({ seen }) => {
+        return sights.some(({ history, items: held }) => refutes(history, held.get(item), seen))
+      })
+      const isRefuted = (birth: Dot): boolean => refuted.some(guess => compareDots(guess.birth, birth) === 0)
+      const births = joint.births.filter(birth => stands(item, birth) && !isRefuted(birth))
       return { item, births, removals, guesses: guessesOf(births, guesses) }
     }),
   )
 }
 
-/** Whether a birth was a guess, and its writer only named what it had seen, which somebody has taken out since. */
-function isRefuted(birth: Dot, { guesses, removals }: BornItem): boolean {
-  return guesses.some(({ birth: guessed, seen }) => {
-    if (compareDots(guessed, birth) !== 0) return false
-    const isKnownOut = (out: Dot): boolean =>
-      removals.some(({ birth: other, by }) => compareDots(other, out) === 0 && covers(seen, by))
-    return removals.some(({ birth: out, by }) => covers(seen, out) && !covers(seen, by) && !isKnownOut(out))
-  })
+/** Whether whoever knows all that was seen took the item out since. Whoever knows only some of it cannot tell. */
+function refutes(history: Past, item: BornItem | undefined, seen: Past): boolean {
+  if (item === undefined || item.births.some(birth => covers(seen, birth)) || !coversAll(history, seen))
+    return false
+  const isSeenOut = (out: Dot): boolean =>
+    item.removals.some(({ birth, by }) => compareDots(birth, out) === 0 && covers(seen, by))
+  return item.removals.some(({ birth, by }) => covers(seen, birth) && !covers(seen, by) && !isSeenOut(birth))
 }
 
 function guessesOf(births: readonly Dot[], guesses: readonly Guess[]): readonly Guess[] {

@@ -23,14 +23,6 @@ export interface CartAttempt {
   outcome: 'open' | 'acknowledged' | 'nothing'
 }
 
-/** An item of a cart as rows have it. */
-type PlainItem = readonly [
-  item: string,
-  births: readonly (string | number)[],
-  removals: unknown,
-  guesses?: readonly (readonly [actor: string, count: number, seen: unknown])[],
-]
-
 /** Watches all rows that are written: a dot names one write for ever. */
 export class DotWatch {
   readonly #writes = new Map<string, string>()
@@ -49,11 +41,9 @@ export class DotWatch {
     ]
     for (const [actor, count, , text, , , items] of record) {
       this.#note(key, `${actor}-${count}`, JSON.stringify(text))
-      for (const [item, births, , guesses = []] of (items ?? []) as PlainItem[]) {
-        const guessed = new Set(guesses.map(([actor, count]) => `${actor}-${count}`))
+      for (const [item, births] of (items ?? []) as [string, (string | number)[]][]) {
         for (let at = 0; at < births.length; at += 2) {
-          const birth = `${births[at]}-${births[at + 1]}`
-          if (!guessed.has(birth)) this.#add(key, `item ${item}`, birth)
+          this.#add(key, `item ${item}`, `${births[at]}-${births[at + 1]}`)
         }
       }
     }
@@ -64,7 +54,7 @@ export class DotWatch {
     return this.#dots.get(`${key} ${JSON.stringify(value)}`)?.size ?? 0
   }
 
-  /** How often an item was put in, for certain. */
+  /** How often an item was put in. */
   timesBorn(key: string, item: string): number {
     return this.#dots.get(`${key} item ${item}`)?.size ?? 0
   }
