@@ -19,9 +19,17 @@ export const pathDigits = 5
 const pointsPerMember = 512
 const pointsPerHash = 5
 
+/** Most questions are about the key that the last one was about. */
+let lastKey = ''
+let lastPath = hash('sha1', '').slice(0, pathDigits)
+
 /** The path of a key: the first digits of its hash. */
 export function pathOf(key: string): string {
-  return hash('sha1', key).slice(0, pathDigits)
+  if (key !== lastKey) {
+    lastPath = hash('sha1', key).slice(0, pathDigits)
+    lastKey = key
+  }
+  return lastPath
 }
 
 /** The range that a path lies in. */

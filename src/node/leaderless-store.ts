@@ -18,6 +18,8 @@ export interface LeaderlessStoreOptions {
   readonly clock: Clock
   /** Size of a journal segment; the journal's default if it is left out. */
   readonly segmentBytes?: number
+  /** Up to how long a flush may hold the loop; the journal's default if it is left out. */
+  readonly inlineFlushMsMax?: number
   onDiskState(state: 'full' | 'ok'): void
   onFailure(error: Error): void
 }

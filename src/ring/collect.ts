@@ -3,11 +3,13 @@
  * key does it, for some keys at a time, together with every node that is not gone; one that cannot be reached
  * puts it off, because it may hold what the tombstone covers.
  *
- * - *watch*: each node says whether it holds exactly that record or none at all, durably, and has nothing under
- *   way with the key; from then on it watches whether anything older comes to it.
+ * - *watch*: each node says whether it holds exactly that record or none at all, durably; from then on it watches
+ *   whether anything older comes to it. What was under way with the key may still hold something older, so the
+ *   answer waits for its end; what begins later is watched. So a key that is read all the time is no exception.
  * - *close*: when all are fine, each raises its fence, and says whether nothing older has come. From then on it
  *   takes records only that were sent after every node had said that it holds nothing older.
- * - *finish*: when all are fine again, each drops the record, if it still is that one.
+ * - *finish*: when all are fine again, each drops the record, if it still is that one. A reader may have it in hand
+ *   yet, and give it to those who have dropped it already: they do not take it again.
  *
  * What must always hold: a record is dropped when every node that is not gone has confirmed twice, with nothing
  * older in between; so no older version is anywhere, on a disk, in memory or on its way, that could come back. A
@@ -33,10 +35,22 @@ interface Watch {
     readonly digest: string
     isFine: boolean
   }[]
+  /** What was under way with one of the keys when this began, and is not over. */
+  underWay: readonly Operation[]
+  /** To be called when nothing of that is left. */
+  readonly answer: (fine: readonly number[]) => void
+}
+
+/** A tombstone that was dropped a moment ago. */
+interface Forgotten {
+  readonly digest: string
+  readonly untilTick: number
 }
 
 /** Watches at one time at most; others are refused. */
 const watchesMax = 100
+/** Dropped tombstones that are remembered at most; of more, the first are not, which does no harm. */
+const forgottenMax = 10_000
 
 /** What one node does of it: watching for others, and leading rounds for the keys that it owns first. */
 export class Collector {
@@ -44,6 +58,8 @@ export class Collector {
   readonly #watches = new Map<string, Watch>()
   /** In how many watches a key is. */
   readonly #watched = new Map<string, number>()
+  /** By key, in the order in which they were dropped. */
+  readonly #forgotten = new Map<string, Forgotten>()
   /** Called when the fence was raised: others should hear of it soon. */
   readonly #onFence: () => void
   #isSettling = false
@@ -54,11 +70,22 @@ export class Collector {
     this.#core = core
     this.#onFence = onFence
     core.onRecord = (key, record) => this.#notice(key, record)
+    core.isForgotten = (key, record) => {
+      const forgotten = this.#forgotten.get(key)
+      return forgotten !== undefined && forgotten.digest === digestOf(key, record)
+    }
   }
 
   tick(): void {
     const core = this.#core
-    for (const [name, watch] of this.#watches) if (core.tick >= watch.untilTick) this.#forget(name)
+    for (const [name, watch] of this.#watches) {
+      if (core.tick >= watch.untilTick) this.#forget(name)
+      else if (watch.underWay.length > 0) this.#waitOn(watch)
+    }
+    for (const [key, { untilTick }] of this.#forgotten) {
+      if (core.tick < untilTick && this.#forgotten.size <= forgottenMax) break
+      this.#forgotten.delete(key)
+    }
     if (core.tick < this.#nextTick || this.#isSettling) return
     this.#nextTick = core.tick + core.options.repairTicks
     if (!this.#canBegin()) return
@@ -71,48 +98,71 @@ export class Collector {
   onSettle(from: NodeId, message: Settle): void {
     const core = this.#core
     const name = `${from} ${message.id}`
-    const fine = this.#step(name, message)
-    const reply: Settled = { kind: 'settled', id: message.id, step: message.step, fine }
-    const isAnswered = message.step === 'watch' || message.step === 'close'
-    if (!isAnswered) return
-    if (from === core.id) core.whenSaved(() => core.operations.get(message.id)?.receive(from, reply))
-    else core.sendWhenSaved(from, reply)
-  }
-
-  #step(name: string, message: Settle): number[] {
+    const answer = (fine: readonly number[]): void => {
+      const reply: Settled = { kind: 'settled', id: message.id, step: message.step, fine }
+      if (from === core.id) core.whenSaved(() => core.operations.get(message.id)?.receive(from, reply))
+      else core.sendWhenSaved(from, reply)
+    }
     switch (message.step) {
       case 'watch':
-        return this.#watch(name, message)
+        this.#watch(name, message, answer)
+        break
       case 'close':
-        return this.#close(name, message)
+        answer(this.#close(name, message))
+        break
       case 'finish':
         this.#finish(name, message)
-        return []
+        break
       case 'forget':
         this.#forget(name)
-        return []
+        break
     }
   }
 
-  #watch(name: string, { rows, over, list }: Settle): number[] {
+  #watch(name: string, { rows, over, list }: Settle, answer: Watch['answer']): void {
     const core = this.#core
-    const isRefused = this.#watches.size >= watchesMax || this.#watches.has(name) || !core.isPart
-    if (isRefused || list !== core.listDigest || over.includes(core.start)) return []
-    const busy = new Set([...core.operations.values()].map(({ key }) => key))
+    // It was repeated on its way, and is answered once.
+    if (this.#watches.has(name)) return
+    if (
+      this.#watches.size >= watchesMax ||
+      !core.isPart ||
+      list !== core.listDigest ||
+      over.includes(core.start)
+    ) {
+      answer([])
+      return
+    }
+    const keys = new Set(rows.map(([key]) => key))
     const watch: Watch = {
       untilTick: core.tick + 4 * core.options.requestTicks,
       over: new Set(over),
       rows: rows.map(([key, plain]) => {
         const record = readRecord(plain) ?? []
-        const digest = digestOf(key, record)
-        const held = core.records.digest(key)
-        const isFine = record.length > 0 && (held === digest || held === '') && !busy.has(key)
-        return { key, record, digest, isFine }
+        return { key, record, digest: digestOf(key, record), isFine: record.length > 0 }
       }),
+      underWay: [...core.operations.values()].filter(({ key }) => key !== undefined && keys.has(key)),
+      answer,
     }
     this.#watches.set(name, watch)
     for (const { key } of watch.rows) this.#watched.set(key, (this.#watched.get(key) ?? 0) + 1)
-    return fineOf(watch)
+    this.#waitOn(watch)
+  }
+
+  /** Answers if nothing is under way any more that was when the watch began. */
+  #waitOn(watch: Watch): void {
+    const running = new Set(this.#core.operations.values())
+    watch.underWay = watch.underWay.filter(operation => running.has(operation))
+    if (watch.underWay.length > 0) return
+    this.#compare(watch)
+    watch.answer(fineOf(watch))
+  }
+
+  /** What is held must be that record, or none. */
+  #compare({ rows }: Watch): void {
+    for (const row of rows) {
+      const held = this.#core.records.digest(row.key)
+      if (held !== row.digest && held !== '') row.isFine = false
+    }
   }
 
   #close(name: string, { fine, list }: Settle): number[] {
@@ -121,10 +171,7 @@ export class Collector {
     if (watch === undefined || list !== core.listDigest) return []
     core.raiseFence()
     this.#onFence()
-    for (const row of watch.rows) {
-      const held = core.records.digest(row.key)
-      if (held !== row.digest && held !== '') row.isFine = false
-    }
+    this.#compare(watch)
     return fineOf(watch).filter(place => fine.includes(place))
   }
 
@@ -135,9 +182,11 @@ export class Collector {
     for (const place of fine) {
       const row = watch.rows[place]
       if (row === undefined) continue
+      const isDropped = isDeleted(row.record)
+      if (isDropped) this.#remember(row.key, row.digest)
       const former = core.records.get(row.key)
       if (former.digest !== row.digest) continue
-      const record = isDeleted(row.record) ? [] : pruned(row.record, watch.over)
+      const record = isDropped ? [] : pruned(row.record, watch.over)
       core.put(row.key, { ...former, record }, former)
     }
     this.#forget(name)
@@ -154,9 +203,15 @@ export class Collector {
     }
   }
 
+  /** No request that was under way when a tombstone was dropped is so for longer. */
+  #remember(key: string, digest: string): void {
+    this.#forgotten.delete(key)
+    this.#forgotten.set(key, { digest, untilTick: this.#core.tick + 2 * this.#core.options.requestTicks })
+  }
+
   /** A record comes in: one that lacks anything of a watched one is older, or was made beside it. */
   #notice(key: string, record: KeyRecord): void {
-    if (!this.#watched.has(key)) return
+    if (record.length === 0 || !this.#watched.has(key)) return
     for (const { rows } of this.#watches.values()) {
       for (const row of rows) {
         if (row.key !== key || !row.isFine) continue

@@ -137,6 +137,8 @@ export class Core {
   readonly coverage: Coverage | undefined
   /** Told of every record that is taken in, before it is (see collect.ts). */
   onRecord: (key: string, record: KeyRecord) => void = () => {}
+  /** Whether that is a tombstone which everybody dropped a moment ago (see collect.ts). */
+  isForgotten: (key: string, record: KeyRecord) => boolean = () => false
 
   constructor(begin: RingStart, surroundings: RingSurroundings) {
     this.self = begin.self
@@ -305,6 +307,7 @@ export class Core {
   keep(key: string, record: KeyRecord, owed: readonly NodeId[]): Row {
     this.onRecord(key, record)
     const former = this.records.get(key)
+    if (former.record.length === 0 && this.isForgotten(key, record)) return former
     const joint = joinRecords(former.record, record)
     const joined = digestOf(key, joint) === former.digest ? former.record : joint
     const next = this.isMine(this.rangeOf(key)) ? [] : [...new Set([...former.owed, ...owed])].sort()

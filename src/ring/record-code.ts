@@ -15,6 +15,7 @@ import {
   compacted,
   compareDots,
   type Dot,
+  type Guess,
   type KeyRecord,
   noPast,
   type Order,
@@ -32,9 +33,21 @@ const epochMax = 2 ** 40
 /** A value is text where its bytes are UTF-8; else its base64 stands in an array. */
 type PlainValue = string | readonly [base64: string] | null
 
+/** What was made last: a write needs the same for the digest, the row and a message to each copy. */
+let last: { readonly record: KeyRecord; readonly plain: PlainRecord; text: string | undefined } | undefined
+
 /** The record as plain JSON. */
 export function plainRecord(record: KeyRecord): PlainRecord {
-  return record.map(plainVersion)
+  if (last?.record !== record) last = { record, plain: record.map(plainVersion), text: undefined }
+  return last.plain
+}
+
+/** The text of {@link plainRecord}. */
+export function textOfRecord(record: KeyRecord): string {
+  const plain = plainRecord(record)
+  if (last === undefined || last.record !== record) return JSON.stringify(plain)
+  last.text ??= JSON.stringify(plain)
+  return last.text
 }
 
 /** Reads what {@link plainRecord} made; undefined if it is anything else. */
@@ -59,7 +72,7 @@ export function isEpochNumber(value: unknown): value is number {
 /** A digest of a key's record, in 16 hexadecimal digits; '' for no record. */
 export function digestOf(key: string, record: KeyRecord): string {
   if (record.length === 0) return ''
-  return hash('sha1', `${key}\n${JSON.stringify(plainRecord(record))}`).slice(0, 16)
+  return hash('sha1', `${key}\n${textOfRecord(record)}`).slice(0, 16)
 }
 
 /** The value of a version (null for a tombstone) as plain JSON. */
@@ -102,8 +115,12 @@ export function decodeContext(key: string, context: string): Past | undefined {
 
 /** The past as plain JSON. */
 export function plainPast({ counters, dots }: Past): [(string | number)[], (string | number)[]] {
-  const sorted = [...counters].sort(([left], [right]) => (left < right ? -1 : 1))
-  return [sorted.flat(), dots.flatMap(({ actor, count }) => [actor, count])]
+  // In loops: of all that a write costs, this was the most when it was put more shortly.
+  const counted: (string | number)[] = []
+  const actors = [...counters.keys()]
+  if (actors.length > 1) actors.sort()
+  for (const actor of actors) counted.push(actor, counters.get(actor) ?? 0)
+  return [counted, plainDots(dots)]
 }
 
 /** Reads what {@link plainPast} made; undefined if it is anything else. */
@@ -159,12 +176,14 @@ function readItems(plain: unknown): BornItem[] | undefined {
   if (!Array.isArray(plain)) return undefined
   const items: BornItem[] = []
   for (const pair of plain as unknown[]) {
-    if (!Array.isArray(pair) || pair.length !== 3) return undefined
-    const [item, plainBirths, plainRemovals] = pair as unknown[]
+    if (!Array.isArray(pair) || pair.length < 3 || pair.length > 4) return undefined
+    const [item, plainBirths, plainRemovals, plainGuesses = []] = pair as unknown[]
     const births = readDots(plainBirths)
     const removals = readDots(plainRemovals)
+    const guesses = readGuesses(plainGuesses)
     if (typeof item !== 'string' || births === undefined || removals === undefined) return undefined
-    items.push({ item, births, removals: inPairs(removals) })
+    if (guesses === undefined) return undefined
+    items.push({ item, births, removals: inPairs(removals), guesses })
   }
   return items
 }
@@ -176,8 +195,30 @@ function readOrder(plain: unknown): Order | undefined {
   return { epoch, existed }
 }
 
-function plainItem({ item, births, removals }: BornItem): readonly unknown[] {
-  return [item, plainDots(births), plainDots(removals.flatMap(({ birth, by }) => [birth, by]))]
+function readGuesses(plain: unknown): Guess[] | undefined {
+  if (!Array.isArray(plain)) return undefined
+  const guesses: Guess[] = []
+  for (const guess of plain as unknown[]) {
+    if (!Array.isArray(guess) || guess.length !== 3) return undefined
+    const [actor, count, plainSeen] = guess as unknown[]
+    const [birth] = readDots([actor, count]) ?? []
+    const seen = readPast(plainSeen)
+    if (birth === undefined || seen === undefined) return undefined
+    guesses.push({ birth, seen })
+  }
+  return guesses
+}
+
+function plainItem({ item, births, removals, guesses }: BornItem): readonly unknown[] {
+  const plain: unknown[] = [
+    item,
+    plainDots(births),
+    plainDots(removals.flatMap(({ birth, by }) => [birth, by])),
+  ]
+  if (guesses.length > 0) {
+    plain.push(guesses.map(({ birth, seen }) => [birth.actor, birth.count, plainPast(seen)]))
+  }
+  return plain
 }
 
 function inPairs(dots: readonly Dot[]): Removal[] {
@@ -189,7 +230,9 @@ function inPairs(dots: readonly Dot[]): Removal[] {
 }
 
 function plainDots(dots: readonly Dot[]): (string | number)[] {
-  return dots.flatMap(({ actor, count }) => [actor, count])
+  const plain: (string | number)[] = []
+  for (const { actor, count } of dots) plain.push(actor, count)
+  return plain
 }
 
 function readDots(plain: unknown): Dot[] | undefined {

@@ -10,7 +10,7 @@
  */
 import type { NodeId } from '../base/ids.js'
 import { pathOf, rangeCount, rangeOf, rangePath } from '../base/placement.js'
-import { digestOf, plainRecord, readRecord } from './record-code.js'
+import { digestOf, readRecord, textOfRecord } from './record-code.js'
 import type { RingRows, RingSaved } from './types.js'
 import { type Dot, hasValue, isDeleted, type KeyRecord } from './versions.js'
 
@@ -202,7 +202,7 @@ function keyOfRowKey(rowKey: string): string {
 
 function encodeRow({ record, digest, own, owed }: Row): Uint8Array {
   const actor = own === undefined ? null : [own.actor, own.count]
-  return Buffer.from(JSON.stringify([digest, actor, owed, plainRecord(record)]))
+  return Buffer.from(`["${digest}",${JSON.stringify(actor)},${JSON.stringify(owed)},${textOfRecord(record)}]`)
 }
 
 /** Our own rows come back as they were written: the table has checksums. */

@@ -30,6 +30,17 @@ export interface BornItem {
   readonly births: readonly Dot[]
   /** The writes that took it out again. */
   readonly removals: readonly Removal[]
+  /** Which of the births may be none. */
+  readonly guesses: readonly Guess[]
+}
+
+/**
+ * The write `birth` named an item, and whoever took it knew nothing of what its writer had seen: the item counts as
+ * put in, unless it turns out to be one that stood in what was `seen`, and has been taken out since.
+ */
+export interface Guess {
+  readonly birth: Dot
+  readonly seen: Past
 }
 
 /** The write `by` took out what `birth` had put in. */
@@ -80,6 +91,12 @@ export function compareDots(left: Dot, right: Dot): number {
 export function covers(past: Past, { actor, count }: Dot): boolean {
   if ((past.counters.get(actor) ?? 0) >= count) return true
   return past.dots.some(dot => dot.actor === actor && dot.count === count)
+}
+
+/** Whether every write that the one covers is covered by the other. */
+export function coversAll(past: Past, { counters, dots }: Past): boolean {
+  const isCounted = [...counters].every(([actor, count]) => covers(past, { actor, count }))
+  return isCounted && dots.every(dot => covers(past, dot))
 }
 
 /** All that any of them covers. */

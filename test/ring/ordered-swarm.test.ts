@@ -23,7 +23,7 @@ describe('the judge of the ring with a leader', () => {
   for (const mutant of orderedMutants.filter(({ isQuick }) => isQuick)) {
     it(`finds that ${mutant.name}`, async function () {
       this.timeout(300_000)
-      const { found } = await hunt(orderedSwarm, mutant, mutant.first ?? 1)
+      const { found } = await hunt(orderedSwarm, mutant, 1)
       expect(found).to.be.a('string')
     })
   }

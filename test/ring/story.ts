@@ -43,7 +43,7 @@ export class Story {
   readonly isFair: boolean
   #writes = 0
 
-  constructor(seed: string, isFair: boolean, { nodes, options }: Cast) {
+  constructor(seed: string, isFair: boolean, { nodes = 6, options = {} }: Partial<Cast>) {
     this.isFair = isFair
     this.world = new World(seed, {}, options)
     this.ids = this.world.found(nodes)
@@ -83,6 +83,16 @@ export class Story {
 
   get(at: NodeId, key: string, quorum?: number): Found {
     return this.#insist('versions', () => this.world.answer(at, { op: 'read', key, quorum }))
+  }
+
+  /** Somebody reads a key at that node for as long as the world lasts: two reads are under way at any time. */
+  readOnAndOn(at: NodeId, key: string): void {
+    const read = (): void => {
+      if (this.world.node(at).ring === undefined) this.world.after(10, read)
+      else this.world.ask(at, { op: 'read', key, quorum: undefined }, read)
+    }
+    read()
+    this.world.after(1, read)
   }
 
   values(at: NodeId, key: string, quorum?: number): string[] {
@@ -207,14 +217,14 @@ export function textsOf({ versions }: Found | Written): string[] {
 export function inWorlds(
   title: string,
   run: (story: Story) => void,
-  { worlds = 3, nodes = 6, options = {} }: Partial<Cast> & { readonly worlds?: number } = {},
+  { worlds = 3, ...cast }: Partial<Cast> & { readonly worlds?: number } = {},
 ): void {
   it(title, () => {
     const only = process.env['SEED']
     const last = Number(only ?? Math.max(worlds, Number(process.env['SEEDS'] ?? 0)))
     for (let seed = only === undefined ? 1 : last; seed <= last; seed++) {
       try {
-        run(new Story(`${title} ${seed}`, seed === 1, { nodes, options }))
+        run(new Story(`${title} ${seed}`, seed === 1, cast))
       } catch (error) {
         throw new Error(`in world ${seed}: ${error instanceof Error ? error.message : error}`, {
           cause: error,

@@ -2,11 +2,12 @@
 import type { NodeId } from '../../src/base/ids.js'
 import type { Random } from '../../src/base/random.js'
 import type { RingAnswer, RingRequest } from '../../src/ring/types.js'
-import { type Attempt, type CartAttempt, DotWatch, judge, judgeCarts } from './judge.js'
+import { Customers, type Habits, type Reply, wares } from './customers.js'
+import { DotWatch } from './judge.js'
 import { World } from './world.js'
 
 /** What a run is like. */
-export interface Climate {
+export interface Climate extends Habits {
   nodes: number
   durationMs: number
   clients: number
@@ -19,14 +20,10 @@ export interface Climate {
   duplication: number
   lateness: number
   flushMs: number
-  /** Of ten writes of plain keys, so many are blind, and so many delete. */
   blind: number
   deletions: number
   quorums: readonly (number | undefined)[]
 }
-
-const keys = ['apple', 'pear', 'plum']
-const carts = ['cart-1', 'xcart-1']
 
 /** Draws what a run is like. */
 export function drawClimate(random: Random): Climate {
@@ -63,11 +60,7 @@ class Swarm {
   readonly #climate: Climate
   readonly #world: World
   readonly #dots = new DotWatch()
-  readonly #attempts: Attempt[] = []
-  readonly #cartAttempts: CartAttempt[] = []
-  /** Contexts that clients were given, with what came along. */
-  readonly #contexts = new Map<string, { readonly context: string; readonly values: readonly string[] }[]>()
-  #values = 0
+  readonly #customers: Customers<NodeId>
   #endMs = 0
 
   constructor(seed: string, adjust: (climate: Climate) => void) {
@@ -76,6 +69,14 @@ class Swarm {
     this.#climate = drawClimate(this.#random)
     adjust(this.#climate)
     this.#world.onSet = (rowKey, value) => this.#dots.see(rowKey, value)
+    this.#customers = new Customers({
+      random: this.#random,
+      habits: this.#climate,
+      isOpen: () => this.#world.nowMs < this.#endMs,
+      places: () => this.#members(),
+      after: (delayMs, task) => this.#world.after(delayMs, task),
+      ask: (at, request, done) => this.#ask(at, request, done),
+    })
   }
 
   run(): string | undefined {
@@ -84,7 +85,7 @@ class Swarm {
     world.found(nodes)
     Object.assign(world.weather, { loss, duplication, lateness, flushMs, delayMs: 5, lateMs: 1500 })
     this.#endMs = world.nowMs + durationMs
-    for (let client = 0; client < clients; client++) this.#act()
+    for (let client = 0; client < clients; client++) this.#customers.welcome()
     if (faultMs > 0) this.#fault()
     world.run(durationMs)
     return this.#rest() ?? this.#verdict() ?? this.#forgotten()
@@ -108,7 +109,7 @@ class Swarm {
 
   #verdict(): string | undefined {
     const final = new Map<string, readonly string[]>()
-    for (const key of [...keys, ...carts]) {
+    for (const key of wares) {
       const answers = this.#members().map(id =>
         this.#world.answer(id, { op: 'read', key, quorum: undefined }),
       )
@@ -118,11 +119,7 @@ class Swarm {
         return `${key}: answers differ: ${[...texts].join(' ')}`
       final.set(key, valuesOf(answer))
     }
-    return (
-      judge(this.#attempts, final, this.#dots) ??
-      judgeCarts(this.#cartAttempts, final, this.#dots) ??
-      undefined
-    )
+    return this.#customers.verdict(final, this.#dots)
   }
 
   /** With everybody there, no tombstone stays for ever. */
@@ -140,96 +137,10 @@ class Swarm {
       .map(({ id }) => id)
   }
 
-  /** A client does one thing after the other. */
-  #act(): void {
-    const world = this.#world
-    const random = this.#random
-    world.after(random.float() * 2 * this.#climate.thinkMs, () => {
-      if (world.nowMs >= this.#endMs) return
-      this.#act()
-      const [...members] = this.#members()
-      if (members.length === 0) return
-      const at = random.pick(members)
-      if (random.chance(0.25)) this.#fillCart(at, random.pick(carts))
-      else this.#change(at, random.pick(keys))
-    })
-  }
-
-  #change(at: NodeId, key: string): void {
-    const random = this.#random
-    const draw = random.below(10)
-    const { blind, deletions } = this.#climate
-    const old = this.#contexts.get(key) ?? []
-    if (draw < blind) this.#write(at, key, `v${++this.#values}`, undefined)
-    else if (old.length > 0 && random.chance(0.2)) {
-      this.#write(at, key, `v${++this.#values}`, random.pick(old))
-    } else {
-      this.#ask(at, { op: 'read', key, quorum: this.#quorum() }, answer => {
-        if (answer.kind !== 'versions') return
-        const seen = { context: answer.context, values: valuesOf(answer) }
-        this.#contexts.set(key, [...old.slice(-5), seen])
-        const isDeletion = random.below(10) < deletions && seen.values.length > 0
-        if (random.chance(0.8)) this.#write(at, key, isDeletion ? undefined : `v${++this.#values}`, seen)
-      })
-    }
-  }
-
-  #write(
-    at: NodeId,
-    key: string,
-    value: string | undefined,
-    seen: { readonly context: string; readonly values: readonly string[] } | undefined,
-  ): void {
-    const attempt: Attempt = { key, value, seen: new Set(seen?.values), outcome: 'open' }
-    this.#attempts.push(attempt)
-    const bytes = value === undefined ? undefined : Buffer.from(value)
-    const context = seen?.context
-    const identity = this.#random.chance(0.1) ? `named-${this.#attempts.length}` : undefined
-    const request: RingRequest = { op: 'write', key, value: bytes, context, quorum: this.#quorum(), identity }
-    const isAsked = this.#ask(at, request, answer => {
-      attempt.outcome = outcomeOf(answer)
-      if (answer.kind === 'written') {
-        const known = this.#contexts.get(key) ?? []
-        this.#contexts.set(key, [...known.slice(-5), { context: answer.context, values: valuesOf(answer) }])
-      }
-    })
-    if (!isAsked) attempt.outcome = 'nothing'
-  }
-
-  #fillCart(at: NodeId, key: string): void {
-    const random = this.#random
-    const added = `i${++this.#values}`
-    const put = (value: string, removed: readonly string[], context: string | undefined): void => {
-      const attempt: CartAttempt = { key, added, removed, outcome: 'open' }
-      this.#cartAttempts.push(attempt)
-      const bytes = Buffer.from(value)
-      const quorum = this.#quorum()
-      const request: RingRequest = { op: 'write', key, value: bytes, context, quorum, identity: undefined }
-      const isAsked = this.#ask(at, request, answer => {
-        attempt.outcome = outcomeOf(answer)
-      })
-      if (!isAsked) attempt.outcome = 'nothing'
-    }
-    if (random.chance(0.3)) {
-      put(added, [], undefined)
-      return
-    }
-    this.#ask(at, { op: 'read', key, quorum: this.#quorum() }, answer => {
-      if (answer.kind !== 'versions') return
-      const items = valuesOf(answer).flatMap(value => value.split(','))
-      const removed = random.chance(0.3) && items.length > 0 ? [random.pick(items)] : []
-      put([...items.filter(item => !removed.includes(item)), added].join(','), removed, answer.context)
-    })
-  }
-
-  #ask(at: NodeId, request: RingRequest, done: (answer: RingAnswer) => void): boolean {
+  #ask(at: NodeId, request: RingRequest, done: (reply: Reply) => void): boolean {
     if (this.#world.node(at).ring === undefined) return false
-    this.#world.ask(at, request, done)
+    this.#world.ask(at, request, answer => done(replyOf(answer)))
     return true
-  }
-
-  #quorum(): number | undefined {
-    return this.#random.pick(this.#climate.quorums)
   }
 
   #fault(): void {
@@ -282,8 +193,10 @@ function valuesOf({ versions }: Extract<RingAnswer, { kind: 'versions' | 'writte
   return versions.map(({ value }) => Buffer.from(value).toString())
 }
 
-function outcomeOf(answer: RingAnswer): Attempt['outcome'] {
-  if (answer.kind === 'written') return 'acknowledged'
+function replyOf(answer: RingAnswer): Reply {
+  if (answer.kind === 'written' || answer.kind === 'versions') {
+    return { kind: 'seen', context: answer.context, values: valuesOf(answer) }
+  }
   const isNothing = answer.kind === 'refused' || (answer.kind === 'quorum-not-met' && !answer.maybe)
-  return isNothing ? 'nothing' : 'open'
+  return { kind: isNothing ? 'nothing' : 'open' }
 }

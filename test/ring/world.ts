@@ -8,6 +8,7 @@ import { readMessage } from '../../src/ring/message-check.js'
 import type { RingMessage } from '../../src/ring/messages.js'
 import { Ring } from '../../src/ring/ring.js'
 import type { RingAnswer, RingEvent, RingOptions, RingOutgoing, RingRequest } from '../../src/ring/types.js'
+import { unrestOf } from './rest.js'
 import { flushed, MemoryRows } from './rows.js'
 
 /** Times in ticks of 10 ms. */
@@ -230,23 +231,9 @@ export class World {
 
   /** What is not at rest yet: owners of a key that differ, or records with others than its owners. */
   unrest(): string | undefined {
-    const running = [...this.nodes.values()].filter(({ ring }) => ring?.standing === 'member')
-    const digests = new Map<string, string>()
-    for (const { id, running: ring } of running) {
-      const { view } = ring
-      if (view.unfetched.size > 0) return `${id} has yet to fetch`
-      if (view.listDigest !== running[0]?.running.view.listDigest) return `${id} has another list`
-      if (view.foreignRows > 0) return `${id} holds ${view.foreignRows} records for others`
-    }
-    const keys = new Set(running.flatMap(node => node.running.view.records.keys('', '', 100_000)))
-    for (const key of keys) {
-      for (const { id } of running[0]?.running.owners(key) ?? []) {
-        const { digest } = this.ring(id).view.records.get(key)
-        if ((digests.get(key) ?? digest) !== digest) return `${id} differs in ${key}`
-        digests.set(key, digest)
-      }
-    }
-    return undefined
+    return unrestOf(
+      [...this.nodes.values()].flatMap(({ id, ring }) => (ring === undefined ? [] : [[id, ring]])),
+    )
   }
 
   runWhile(holds: () => boolean, endMs: number): boolean {

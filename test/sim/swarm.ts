@@ -170,7 +170,8 @@ function drawReplica(random: Random, electionMs: number): ConsensusOptions {
   }
 }
 
-function drawLink(random: Random, electionMs: number, appendBytesMax: number): LinkOptions {
+/** Draws the links of a run; `appendBytesMax` is about the longest line there is. */
+export function drawLink(random: Random, electionMs: number, appendBytesMax: number): LinkOptions {
   const lowMs = random.pick([0.05, 0.1, 0.5, 2])
   const highMs = lowMs + random.pick([0.1, 1, 0.02 * electionMs])
   const tailChance = random.pick([0, 0, 0.01, 0.05])

@@ -1,0 +1,83 @@
+/**
+ * Scenarios in which one known mistake shows for certain, where a swarm would need luck to meet it. They are told of
+ * the core as it is, like all others, and of the core with the mistake (mutants.ts), which must fail.
+ */
+import { expect } from 'chai'
+import type { NodeId } from '../../src/base/ids.js'
+import type { RingMessage } from '../../src/ring/messages.js'
+import type { Cast, Story } from './story.js'
+
+/** A scenario, and the cluster it is for. */
+export interface HardCase {
+  readonly title: string
+  readonly cast: Partial<Cast>
+  run(story: Story): void
+}
+
+export const hardCases: readonly HardCase[] = [
+  {
+    title: 'does not bring back what an owner slept through the deletion of',
+    cast: {},
+    run(story) {
+      // The first owner is the one that collects.
+      const [awake, sleeper] = story.owners('key') as [NodeId, NodeId]
+      story.put(awake, 'key', 'value', 3)
+      story.world.crash(sleeper)
+      const { context } = story.get(awake, 'key')
+      story.put(awake, 'key', undefined, 2, context)
+      story.world.run(5000)
+      expect(story.held(awake, 'key')).to.deep.equal(['(deleted)'])
+      story.world.start(sleeper)
+      story.settle()
+      const isForgotten = (): boolean => story.ids.every(id => story.held(id, 'key').length === 0)
+      expect(story.world.runUntil(isForgotten)).to.equal(true)
+      for (const id of story.ids) {
+        story.sees(id, 'key', [])
+        expect(story.held(id, 'key')).to.deep.equal([])
+      }
+    },
+  },
+  {
+    title: 'does not bring back what a reader had in hand when it was deleted and forgotten',
+    // Forgetting is quick here, and readers are patient.
+    cast: { options: { repairTicks: 2, copyTicks: 100 } },
+    run(story) {
+      const { world } = story
+      const [owner, late] = story.owners('key') as [NodeId, NodeId]
+      const reader = story.others('key')[0] as NodeId
+      const context = story.begin(owner, 'key', 'value')
+      let question: RingMessage | undefined
+      world.onSend = (from, to, message) => {
+        const isHeldUp = from === reader && to === late && message.kind === 'read' && question === undefined
+        if (isHeldUp) question = message
+        return !isHeldUp
+      }
+      world.ask(reader, { op: 'read', key: 'key', quorum: 3 }, () => {})
+      world.run(20)
+      story.put(owner, 'key', undefined, 3, context)
+      const isForgotten = (): boolean => story.owners('key').every(id => story.held(id, 'key').length === 0)
+      world.runUntil(isForgotten, 500)
+      if (question !== undefined) world.ring(late).receive(reader, question)
+      story.settle()
+      expect(world.runUntil(isForgotten)).to.equal(true)
+      for (const id of story.ids) story.sees(id, 'key', [])
+    },
+  },
+  {
+    title: 'keeps what it holds for others until they have it, whatever is lost on the way',
+    cast: {},
+    run(story) {
+      const { world } = story
+      const others = story.others('key')
+      const owners = story.owners('key')
+      world.part(others)
+      story.put(others[0] as NodeId, 'key', 'value', 3)
+      world.onSend = (_from, to, message) => message.kind !== 'store' || !owners.includes(to)
+      world.heal()
+      world.run(3000)
+      world.onSend = () => true
+      story.settle()
+      for (const owner of owners) story.holds(owner, 'key', ['value'])
+    },
+  },
+]
