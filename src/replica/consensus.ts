@@ -16,13 +16,14 @@ import type { Random } from '../base/random.js'
 import { type Command, encodeCommand, encodeTime } from '../kv/command.js'
 import { StateMachine } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
-import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
+import { failure, type Request, type Response } from '../protocol/request.js'
 import { findMember, majority, voters } from '../raft/configuration.js'
-import type { RaftEvent } from '../raft/core.js'
 import type { Log } from '../raft/log.js'
 import { Raft, type RaftOutput } from '../raft/raft.js'
 import type { Configuration, HardState, RaftMessage, RaftOptions, RaftSaved } from '../raft/types.js'
 import { decodeMeta, encodeMeta } from './checkpoint.js'
+import { CheckpointPace } from './checkpoint-pace.js'
+import { ClusterNews } from './cluster-news.js'
 import type { Effects, Input, Replica, To } from './contract.js'
 import { Intake } from './intake.js'
 import { LogTime } from './log-time.js'
@@ -33,7 +34,7 @@ import { Queries } from './queries.js'
 import { ReadDesk, type ReadMoment } from './read-desk.js'
 import { Reader, type ReadRequest } from './reader.js'
 import { outgoingSnapshot } from './snapshot.js'
-import { clusterStatus, HealthWatch } from './status.js'
+import { clusterStatus } from './status.js'
 
 /** Times in ticks, sizes in bytes. */
 export interface ConsensusOptions extends RaftOptions {
@@ -73,7 +74,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #reader: Reader
   readonly #reads: ReadDesk
   readonly #desk: MembershipDesk
-  readonly #health = new HealthWatch()
+  readonly #news: ClusterNews
+  readonly #pace: CheckpointPace
   #intake: Intake | undefined
   /** While the intake is there. */
   #time: LogTime | undefined
@@ -84,15 +86,6 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #tick = 0
   #wallMs = 0
   #applied: LogIndex
-  /** Bytes applied that no checkpoint holds. */
-  #appliedBytes = 0
-  /** When an entry was applied last. */
-  #appliedAtTick = 0
-  /** Of these, what the checkpoint holds that is under way. */
-  #checkpointing: { readonly bytes: number } | undefined
-  /** No checkpoint is begun before this, because there was no room for the last one. */
-  #checkpointAtTick = 0
-  #checkpointed: LogIndex
   #hasClientWrites: boolean
   #stopping = false
   #removed = false
@@ -103,13 +96,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     undefined,
     0,
   ]
-  /** The end of the log at the start: of members that came or went up to there, people were told before. */
-  readonly #toldUpTo: LogIndex
   #replies: { id: RequestId; response: Response }[] = []
   #outgoing: To<ConsensusMessage>[] = []
-  #events: ClusterEvent[] = []
-  /** A change of leader that nobody was told of yet. */
-  #untoldLeader: Extract<RaftEvent, { kind: 'leader' }> | undefined
   #compactTo: LogIndex | undefined
   /** Reads were left to the next turn. */
   #hasReadyReads = false
@@ -124,7 +112,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const meta = bytes && present(decodeMeta(bytes), 'a checkpoint that can be read')
     if (meta !== undefined) this.#state.load(meta.state)
     this.#applied = meta?.position.index ?? logIndex(0)
-    this.#checkpointed = this.#applied
+    this.#pace = new CheckpointPace(options, this.#applied)
     this.#hasClientWrites = this.#state.clockMs > 0 || holdsCommand(start.log)
     const raftStart = { id: self.id, state: start.state, log: start.log, applied: this.#applied }
     this.#raft = new Raft(raftStart, {
@@ -134,7 +122,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       configurationOf: data => decodeMeta(data)?.configuration,
     })
     this.#appliedConfiguration = start.log.configurationAt(this.#applied)
-    this.#toldUpTo = start.log.lastIndex
+    this.#news = new ClusterNews(start.log.lastIndex)
     const answer = (id: RequestId, response: Response): void => {
       this.#replies.push({ id, response })
     }
@@ -207,7 +195,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         break
       case 'disk':
         this.#raft.setDiskFull(input.state === 'full')
-        this.#events.push({ kind: 'disk', state: input.state })
+        this.#news.add({ kind: 'disk', state: input.state })
         break
       case 'removed':
         this.#becomeRemoved()
@@ -222,8 +210,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#onCheckpointed(input.index)
         break
       case 'checkpoint-failed':
-        this.#checkpointing = undefined
-        this.#checkpointAtTick = this.#tick + this.#options.electionTicks
+        this.#pace.fail(this.#tick)
         break
       default:
         unreachable(input)
@@ -247,11 +234,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       checkpoint: isSaving && this.#raft.view.installing !== undefined ? undefined : this.#takeCheckpoint(),
       compactTo: this.#compactTo,
       more: !this.#removed && (this.#hasReadyReads || this.#applied < this.#raft.applicableIndex),
-      events: this.#events,
+      events: this.#news.take(),
     }
     this.#outgoing = []
     this.#replies = []
-    this.#events = []
     this.#compactTo = undefined
     return effects
   }
@@ -401,8 +387,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       if (this.#state.writtenBytes - writtenBytes > this.#options.checkpointBytes) break
       const entry = present(this.#raft.view.log.entry(logIndex(this.#applied + 1)), 'an entry to apply')
       this.#applied = entry.index
-      this.#appliedAtTick = this.#tick
-      this.#appliedBytes += entry.data.length
+      this.#pace.noteApplied(entry.data.length, this.#tick)
       if (entry.kind === 'command') this.#applyCommand(entry.index, entry.data)
       else if (entry.kind === 'configuration') this.#applyConfiguration(entry.index)
     }
@@ -426,16 +411,9 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const before = this.#appliedConfiguration
     const now = this.#raft.view.log.configurationAt(index)
     this.#appliedConfiguration = now
-    const isNews = index > this.#toldUpTo
-    for (const member of now.members) {
-      const known = findMember(before, member.id)
-      if (isNews && member.voter && known?.voter !== true) {
-        this.#events.push({ kind: 'member-added', address: member.address })
-      }
-    }
-    for (const { id, address } of before.members) {
+    this.#news.addMembers(index, before, now)
+    for (const { id } of before.members) {
       if (findMember(now, id) !== undefined) continue
-      if (isNews) this.#events.push({ kind: 'member-removed', address })
       if (id === this.#self.id) this.#becomeRemoved()
       else if (this.#raft.role.kind === 'leader')
         this.#outgoing.push({ to: id, message: { kind: 'removed' } })
@@ -593,9 +571,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (output.installed !== undefined) this.#onInstalled(output.installed.index)
     if (output.lostReads.length > 0) this.#reads.own.loseLeadership()
     this.#answerReads(output.readyReads)
-    for (const event of output.events) this.#tell(event)
-    this.#tellLeader()
-    this.#events.push(...this.#health.changes(this.#raft.view))
+    this.#news.addTurn(output.events, this.#raft.view)
   }
 
   #answerReads(confirmed: RaftOutput['readyReads']): void {
@@ -625,8 +601,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     )
     this.#state.load(meta.state)
     this.#applied = index
-    this.#appliedBytes = 0
-    this.#checkpointed = index
+    this.#pace.noteInstalled(index)
     this.#hasClientWrites = true
     this.#appliedConfiguration = meta.configuration
     this.#raft.noteApplied(index)
@@ -638,18 +613,14 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #takeCheckpoint(): Effects<ConsensusMessage, RaftSaved>['checkpoint'] {
-    const bytes = Math.max(this.#appliedBytes, this.#table.pendingBytes())
-    // Where nobody writes, what is left costs nobody a moment now, and would cost a restart the time to apply it.
-    const isIdle = this.#tick - this.#appliedAtTick >= this.#options.electionTicks
-    const leastBytes = this.#options.checkpointBytes / (isIdle ? idleCheckpointShare : 1)
-    const isDue = bytes >= leastBytes && this.#tick >= this.#checkpointAtTick
-    if (!isDue || this.#checkpointing !== undefined || this.#raft.view.installing !== undefined)
+    const { installing, log } = this.#raft.view
+    if (installing !== undefined || !this.#pace.isDue(this.#table.pendingBytes(), this.#tick))
       return undefined
     const index = this.#applied
-    const term = this.#raft.view.log.termAt(index)
+    const term = log.termAt(index)
     if (term === undefined) return undefined
-    this.#checkpointing = { bytes: this.#appliedBytes }
-    const configuration = this.#raft.view.log.configurationAt(index)
+    this.#pace.begin()
+    const configuration = log.configurationAt(index)
     return {
       index,
       meta: encodeMeta({ position: { index, term }, configuration, state: this.#state.save() }),
@@ -657,23 +628,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #onCheckpointed(index: LogIndex): void {
-    // A snapshot that came meanwhile has set them to 0.
-    this.#appliedBytes = Math.max(0, this.#appliedBytes - (this.#checkpointing?.bytes ?? 0))
-    this.#checkpointing = undefined
-    if (index > this.#checkpointed) this.#checkpointed = index
-    const { log, role } = this.#raft.view
-    let floor = log.firstIndexWithin(this.#options.logKeepBytes) - 1
-    if (role.kind === 'leader' && log.bytes < snapshotKeepFactor * this.#options.logKeepBytes) {
-      // Whoever receives a snapshot needs the log that follows it.
-      for (const { sending } of role.progress.values()) {
-        if (sending.kind === 'snapshotting') floor = Math.min(floor, sending.snapshot.index)
-      }
-    }
-    const compactTo = logIndex(Math.min(this.#checkpointed, Math.max(floor, 0)))
-    if (compactTo <= log.base.index) return
+    const { view } = this.#raft
+    const compactTo = this.#pace.finish(index, view)
+    if (compactTo <= view.log.base.index) return
     this.#raft.compact(compactTo)
     this.#compactTo = compactTo
-    this.#events.push({ kind: 'compacted', index: compactTo })
+    this.#news.add({ kind: 'compacted', index: compactTo })
   }
 
   /**
@@ -737,7 +697,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#queries.refuseAll(failure('NODE_REMOVED'))
     this.#reads.own.refuseAll(failure('NODE_REMOVED'))
     this.#reads.foreign.clear()
-    this.#events.push({ kind: 'removed' })
+    this.#news.add({ kind: 'removed' })
   }
 
   #leaderAddress(): string | undefined {
@@ -745,41 +705,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return leader && findMember(configuration, leader)?.address
   }
 
-  #tell(event: RaftOutput['events'][number]): void {
-    const addressOf = (id: NodeId): string => findMember(this.configuration, id)?.address ?? id
-    switch (event.kind) {
-      case 'leader':
-        this.#untoldLeader = event
-        this.#tellLeader()
-        break
-      case 'snapshot-sending':
-      case 'snapshot-sent':
-        this.#events.push({ kind: event.kind, address: addressOf(event.to), index: event.index })
-        break
-      default:
-        this.#events.push(event)
-    }
-  }
-
-  /** A node that was just added hears its leader before it learns who that is: then the news has to wait. */
-  #tellLeader(): void {
-    if (this.#untoldLeader === undefined) return
-    const { leader, term } = this.#untoldLeader
-    const address = leader && findMember(this.configuration, leader)?.address
-    if (leader !== undefined && address === undefined) return
-    this.#untoldLeader = undefined
-    this.#events.push({ kind: 'leader', address, term })
-  }
-
   get #retryTicks(): number {
     return 3 * this.#options.heartbeatTicks
   }
 }
 
-/** While nothing is applied, a checkpoint is begun for that part of what it otherwise takes. */
-const idleCheckpointShare = 64
-/** While a snapshot is sent, that many times as much of the log is kept as otherwise. */
-const snapshotKeepFactor = 4
 /** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */
 const earlyForwardsMax = 1000
 /** A membership change may wait for that many request timeouts: a copy of all the data takes its time. */
