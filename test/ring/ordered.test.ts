@@ -354,7 +354,8 @@ describe('the ring with a leader', () => {
       world.part([one], [two, three])
       story.until('both lead', () => story.leaderAt(one) === one && story.leaderAt(three) === two)
       story.set(one, key, 'value')
-      // They hear each other again, and no more than that.
+      // What was sent meanwhile is lost for good; then they hear each other again, and no more than that.
+      world.run(100 + world.weather.lateMs)
       world.onSend = (_from, _to, { kind }) => kind === 'heartbeat' || kind === 'members'
       world.heal()
       story.until('they are together', () => world.ring(three).view.isUsable(one))
