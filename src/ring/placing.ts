@@ -49,6 +49,7 @@ export class Placing implements Operation {
     this.#done = done
     core.operations.set(this.#id, this)
     this.#giveTo(this.#owners())
+    this.#tellOthers()
     this.#advance()
   }
 
@@ -99,6 +100,19 @@ export class Placing implements Operation {
     }
   }
 
+  /**
+   * An owner that did not answer in time may only have stood still, and gets what was sent as soon as it goes on. Nobody
+   * waits for it; but the fewer writes it misses, the better.
+   */
+  #tellOthers(): void {
+    const core = this.#core
+    for (const owner of this.#owners()) {
+      const peer = core.peers.get(owner)
+      if (peer === undefined || peer.fence === '' || peer.isFull || this.#asked.has(owner)) continue
+      this.#send(owner)
+    }
+  }
+
   #send(node: NodeId): void {
     const record = plainRecord(this.#record)
     this.#core.sendNow(node, storeMessage(this.#core, node, this.#id, this.key, record, []))
@@ -123,7 +137,8 @@ export class Placing implements Operation {
     if (!core.operations.delete(this.#id)) return
     const isStored = this.#stored.size > 0
     if (isStored) {
-      for (const owner of this.#owners()) if (!this.#stored.has(owner)) core.peer(owner).skipped++
+      const missing = this.#owners().filter(owner => owner !== core.id && !this.#stored.has(owner))
+      for (const owner of missing) core.peer(owner).skipped++
     }
     const owners = core.current.owners(this.#range).filter(owner => this.#stored.has(owner))
     const copies = owners.length > 0 ? owners.length : this.#stored.size

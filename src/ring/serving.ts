@@ -46,7 +46,7 @@ export class Serving {
   readonly #core: Core
   readonly leading: Leading
   readonly #once: Once
-  #working: Working[] = []
+  readonly #working = new Map<string, Working>()
   /** By key: the change that is under way is not among them. A key with none under way is not here. */
   readonly #waiting = new Map<string, Waiting[]>()
   #underWay = 0
@@ -60,7 +60,7 @@ export class Serving {
   /** Tells those who forwarded something that it is being worked on, before they lose patience. */
   tick(): void {
     const { tick, options } = this.#core
-    for (const working of this.#working) {
+    for (const working of this.#working.values()) {
       if (tick - working.sinceTick < Math.floor(options.copyTicks / 3)) continue
       working.sinceTick = tick
       this.#core.sendNow(working.to, { kind: 'asked', id: working.id, answer: null })
@@ -79,11 +79,12 @@ export class Serving {
     const hasValue = value?.value !== undefined
     const isWhole = hasValue === (verb !== 'get' && verb !== 'delete')
     if (value === undefined || !isWhole || !this.#once.isFirst(from, message)) return
+    const name = `${from} ${id}`
     const reply = (served: Served): void => {
-      this.#working = this.#working.filter(working => working.to !== from || working.id !== id)
+      this.#working.delete(name)
       core.sendNow(from, { kind: 'asked', id, answer: plainServed(served) })
     }
-    this.#working.push({ to: from, id, sinceTick: core.tick })
+    this.#working.set(name, { to: from, id, sinceTick: core.tick })
     const ticks = Math.min(message.ticks, core.options.requestTicks)
     this.take({ verb, key, value: value.value, identity }, ticks, reply)
   }

@@ -3,8 +3,8 @@ import { hunt } from './hunting.js'
 import { orderedMutants, orderedSwarm } from './ordered-mutants.js'
 import { runOrderedSwarm } from './ordered-swarm.js'
 
-const seedCount = 24
-const perTest = 6
+const seedCount = 16
+const perTest = 4
 
 describe('the ring with a leader under faults', () => {
   for (let first = 1; first <= seedCount; first += perTest) {
