@@ -12,7 +12,6 @@ import {
   covers,
   coversAll,
   type Dot,
-  type Guess,
   historyOf,
   type KeyRecord,
   type Past,
@@ -48,8 +47,6 @@ export interface MergedValue {
 const removalsMax = 20
 /** Items that are out and still remembered at most. */
 const itemsOutMax = 500
-/** Guesses that one version remembers of an item at most; without them a birth is one. */
-const guessesMax = 5
 
 /** The rule for a key, if there is one. */
 export function ruleFor(key: string): MergeRule | undefined {
@@ -76,38 +73,37 @@ export function mergedValue(rule: MergeRule, record: KeyRecord): MergedValue | u
 
 /**
  * The items of a value that a writer who saw `past` puts in the place of what it saw. An item that it had seen
- * keeps its births, also where somebody took it out meanwhile: then it stays out. Any other item is born now; where
- * what the writer saw is not known here, as at a stand-in that reaches no copy, that is a guess.
+ * keeps its births, also where somebody took it out meanwhile: then it stays out. Any other item is born now.
+ *
+ * Where not all is known here that the writer had seen (at a stand-in that reaches no copy, say), nobody can tell
+ * which of the births stood in it, so every item is born now: it may come back then, but is not lost.
  */
 export function bornItems(value: Uint8Array, dot: Dot, past: Past, record: KeyRecord): readonly BornItem[] {
   const known = new Map<string, BornItem>()
   for (const { items } of record) for (const item of items ?? []) known.set(item.item, joinItem(item, known))
   const values = new Set(itemsOf(value))
   const replaced = new Map<string, BornItem>()
-  for (const version of record) {
-    if (!covers(past, version.dot)) continue
+  const seen = record.filter(version => covers(past, version.dot))
+  const stands = standsIn(seen)
+  for (const version of seen) {
     for (const item of version.items ?? []) replaced.set(item.item, joinItem(item, replaced))
   }
-  const isInformed = coversAll(contextOf(record), past)
   const items: BornItem[] = []
+  const isInformed = coversAll(contextOf(record), past)
   for (const item of values) {
-    const births = seenBirths(known.get(item), past)
+    const births = seenBirths(known.get(item), past).filter(birth => stands(item, birth))
     const removals = replaced.get(item)?.removals ?? []
-    const { guesses = [] } = known.get(item) ?? {}
-    // Where more was seen than is known here, the births that are known may not be all.
-    const isNew = births.length === 0 || !isInformed
-    items.push({
-      item,
-      births: isNew ? withDots(births, [dot]) : births,
-      removals,
-      guesses: withGuesses(guessesOf(births, guesses), isInformed ? [] : [{ birth: dot, seen: past }]),
-    })
+    items.push({ item, births: births.length > 0 && isInformed ? births : [dot], removals })
   }
-  for (const { item, births, removals } of replaced.values()) {
+  for (const { item, births } of known.values()) {
     if (values.has(item)) continue
-    // Nor does anybody know then whether it was this writer who took the item out, or one whom it had read.
-    const now = isInformed ? births.map(birth => ({ birth, by: dot })) : []
-    items.push({ item, births: [], removals: withRemovals(removals, now), guesses: [] })
+    // Also births that a version holds by now which the writer did not see. Where not all is known that it saw, nobody
+    // can tell whether it took the item out, or one whom it had read.
+    const now = isInformed
+      ? births.filter(birth => covers(past, birth)).map(birth => ({ birth, by: dot }))
+      : []
+    const removals = withRemovals(replaced.get(item)?.removals ?? [], now)
+    if (removals.length > 0) items.push({ item, births: [], removals })
   }
   return bounded(items)
 }
@@ -137,7 +133,14 @@ function union(record: KeyRecord): readonly BornItem[] {
   for (const { value, dot } of record) {
     for (const item of value === undefined ? [] : itemsOf(value)) items.set(item, dot)
   }
-  return [...items].map(([item, dot]) => ({ item, births: [dot], removals: [], guesses: [] })).sort(byItem)
+  return [...items].map(([item, dot]) => ({ item, births: [dot], removals: [] })).sort(byItem)
+}
+
+/** Whether none of those versions knows of a birth and has it no more. */
+function standsIn(record: KeyRecord): (item: string, birth: Dot) => boolean {
+  const sights = record.map(version => ({ history: historyOf(version), held: birthsOf(version) }))
+  return (item, birth) =>
+    sights.every(({ history, held }) => held.has(nameOf(item, birth)) || !covers(history, birth))
 }
 
 /**
@@ -145,41 +148,18 @@ function union(record: KeyRecord): readonly BornItem[] {
  * replicated set", Bieniusa et al., 2012).
  */
 function observedRemove(record: KeyRecord): readonly BornItem[] {
-  const sights = record.map(version => ({
-    history: historyOf(version),
-    held: birthsOf(version),
-    items: new Map((version.items ?? []).map(item => [item.item, item])),
-  }))
-  const stands = (item: string, birth: Dot): boolean =>
-    sights.every(({ history, held }) => held.has(nameOf(item, birth)) || !covers(history, birth))
+  const stands = standsIn(record)
   const items = new Map<string, BornItem>()
   for (const version of record) {
     for (const item of version.items ?? []) items.set(item.item, joinItem(item, items))
   }
   return bounded(
-    [...items.values()].map(joint => {
-      const { item, removals, guesses } = joint
-      const refuted = guesses.filter(({ seen }) => {
-        return sights.some(({ history, items: held }) => refutes(history, held.get(item), seen))
-      })
-      const isRefuted = (birth: Dot): boolean => refuted.some(guess => compareDots(guess.birth, birth) === 0)
-      const births = joint.births.filter(birth => stands(item, birth) && !isRefuted(birth))
-      return { item, births, removals, guesses: guessesOf(births, guesses) }
-    }),
+    [...items.values()].map(({ item, births, removals }) => ({
+      item,
+      births: births.filter(birth => stands(item, birth)),
+      removals,
+    })),
   )
-}
-
-/** Whether whoever knows all that was seen took the item out since. Whoever knows only some of it cannot tell. */
-function refutes(history: Past, item: BornItem | undefined, seen: Past): boolean {
-  if (item === undefined || item.births.some(birth => covers(seen, birth)) || !coversAll(history, seen))
-    return false
-  const isSeenOut = (out: Dot): boolean =>
-    item.removals.some(({ birth, by }) => compareDots(birth, out) === 0 && covers(seen, by))
-  return item.removals.some(({ birth, by }) => covers(seen, birth) && !covers(seen, by) && !isSeenOut(birth))
-}
-
-function guessesOf(births: readonly Dot[], guesses: readonly Guess[]): readonly Guess[] {
-  return guesses.filter(guess => births.some(birth => compareDots(birth, guess.birth) === 0))
 }
 
 function byItem(left: BornItem, right: BornItem): number {
@@ -201,14 +181,7 @@ function joinItem(item: BornItem, known: ReadonlyMap<string, BornItem>): BornIte
     item: item.item,
     births: withDots(other.births, item.births),
     removals: withRemovals(other.removals, item.removals),
-    guesses: withGuesses(other.guesses, item.guesses),
   }
-}
-
-/** A birth is guessed once, so that guesses of one birth are the same. */
-function withGuesses(some: readonly Guess[], others: readonly Guess[]): readonly Guess[] {
-  const all = new Map([...some, ...others].map(guess => [`${guess.birth.actor} ${guess.birth.count}`, guess]))
-  return [...all.values()].sort((left, right) => compareDots(left.birth, right.birth))
 }
 
 function withDots(some: readonly Dot[], others: readonly Dot[]): readonly Dot[] {
@@ -233,9 +206,5 @@ function bounded(items: readonly BornItem[]): readonly BornItem[] {
   const forgotten = new Set(out.slice(0, Math.max(0, out.length - itemsOutMax)))
   return sorted
     .filter(item => !forgotten.has(item))
-    .map(item => ({
-      ...item,
-      removals: item.removals.slice(-removalsMax),
-      guesses: item.guesses.slice(-guessesMax),
-    }))
+    .map(item => ({ ...item, removals: item.removals.slice(-removalsMax) }))
 }

@@ -15,7 +15,6 @@ import {
   compacted,
   compareDots,
   type Dot,
-  type Guess,
   type KeyRecord,
   noPast,
   type Order,
@@ -176,14 +175,12 @@ function readItems(plain: unknown): BornItem[] | undefined {
   if (!Array.isArray(plain)) return undefined
   const items: BornItem[] = []
   for (const pair of plain as unknown[]) {
-    if (!Array.isArray(pair) || pair.length < 3 || pair.length > 4) return undefined
-    const [item, plainBirths, plainRemovals, plainGuesses = []] = pair as unknown[]
+    if (!Array.isArray(pair) || pair.length !== 3) return undefined
+    const [item, plainBirths, plainRemovals] = pair as unknown[]
     const births = readDots(plainBirths)
     const removals = readDots(plainRemovals)
-    const guesses = readGuesses(plainGuesses)
     if (typeof item !== 'string' || births === undefined || removals === undefined) return undefined
-    if (guesses === undefined) return undefined
-    items.push({ item, births, removals: inPairs(removals), guesses })
+    items.push({ item, births, removals: inPairs(removals) })
   }
   return items
 }
@@ -195,30 +192,8 @@ function readOrder(plain: unknown): Order | undefined {
   return { epoch, existed }
 }
 
-function readGuesses(plain: unknown): Guess[] | undefined {
-  if (!Array.isArray(plain)) return undefined
-  const guesses: Guess[] = []
-  for (const guess of plain as unknown[]) {
-    if (!Array.isArray(guess) || guess.length !== 3) return undefined
-    const [actor, count, plainSeen] = guess as unknown[]
-    const [birth] = readDots([actor, count]) ?? []
-    const seen = readPast(plainSeen)
-    if (birth === undefined || seen === undefined) return undefined
-    guesses.push({ birth, seen })
-  }
-  return guesses
-}
-
-function plainItem({ item, births, removals, guesses }: BornItem): readonly unknown[] {
-  const plain: unknown[] = [
-    item,
-    plainDots(births),
-    plainDots(removals.flatMap(({ birth, by }) => [birth, by])),
-  ]
-  if (guesses.length > 0) {
-    plain.push(guesses.map(({ birth, seen }) => [birth.actor, birth.count, plainPast(seen)]))
-  }
-  return plain
+function plainItem({ item, births, removals }: BornItem): readonly unknown[] {
+  return [item, plainDots(births), plainDots(removals.flatMap(({ birth, by }) => [birth, by]))]
 }
 
 function inPairs(dots: readonly Dot[]): Removal[] {

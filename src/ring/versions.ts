@@ -30,17 +30,6 @@ export interface BornItem {
   readonly births: readonly Dot[]
   /** The writes that took it out again. */
   readonly removals: readonly Removal[]
-  /** Which of the births may be none. */
-  readonly guesses: readonly Guess[]
-}
-
-/**
- * The write `birth` named an item, and whoever took it knew nothing of what its writer had seen: the item counts as
- * put in, unless it turns out to be one that stood in what was `seen`, and has been taken out since.
- */
-export interface Guess {
-  readonly birth: Dot
-  readonly seen: Past
 }
 
 /** The write `by` took out what `birth` had put in. */
