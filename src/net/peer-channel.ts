@@ -140,6 +140,10 @@ class TcpPeerChannel implements PeerChannel {
     })
   }
 
+  flush(): void {
+    for (const { dialer } of this.#peers.values()) dialer?.queue?.flush()
+  }
+
   close(done: () => void): void {
     assert(!this.#isClosed, 'a transport is closed once')
     this.#isClosed = true

@@ -58,12 +58,16 @@ export class PeerQueue {
     this.#add(newline)
     if (!this.#isFlushDue) {
       this.#isFlushDue = true
-      queueMicrotask(() => {
-        this.#isFlushDue = false
-        this.#flush()
-      })
+      queueMicrotask(() => this.flush())
     }
     return true
+  }
+
+  /** Hands over now what was taken in this turn. */
+  flush(): void {
+    if (!this.#isFlushDue) return
+    this.#isFlushDue = false
+    this.#flush()
   }
 
   /** Whether the system took anything since this was asked last. */

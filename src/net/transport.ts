@@ -38,6 +38,8 @@ export interface Transport {
    * of all is no carriage return.
    */
   send(to: NodeId, line: readonly Uint8Array[]): void
+  /** What was sent leaves now, and not only when this turn of the loop is over: the caller is about to wait. */
+  flush(): void
   /** Gives what was sent a short time to leave, and ends all connections. No event comes after this call. */
   close(done: () => void): void
 }

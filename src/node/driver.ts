@@ -36,6 +36,8 @@ export interface DriverPorts<Message, Saved> {
   readonly store: Store<Saved>
   /** Sends a message; it may be lost. */
   send(to: NodeId, message: Message): void
+  /** What was sent leaves now: others can work while this node waits for its disk. */
+  flush(): void
   /** Events, as they happen, for the log and for watchers. */
   onEvent(event: ClusterEvent): void
   /** Called after every turn: what depends on the replica's state is looked at here. */
@@ -150,6 +152,7 @@ export class Driver<Message, Saved> {
     } else {
       // Whoever has sent something has others working meanwhile, and should not keep its loop waiting.
       const mode = effects.sendNow.length > 0 ? 'overlap' : 'inline'
+      if (mode === 'overlap') this.#ports.flush()
       store.save(effects.save, mode, error => {
         if (this.#isStopped) return
         if (error !== undefined) {

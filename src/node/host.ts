@@ -100,6 +100,7 @@ class EngineHost<Message, Saved> implements Host {
       tickMs: parts.tickMs,
       store: this.#engine.store,
       send: (to, message) => this.#transport?.send(to, this.#engine.encode(message)),
+      flush: () => this.#transport?.flush(),
       onEvent: event => events.onEvent(event),
       onTurn: () => this.#onTurn(),
       onFailure: error => events.onFailure(error),

@@ -1,4 +1,8 @@
+import type { Socket } from 'node:net'
+import { Writable } from 'node:stream'
 import { expect } from 'chai'
+import { peerLimits } from '../../src/net/peer-limits.js'
+import { PeerQueue } from '../../src/net/peer-queue.js'
 import { Station } from '../contract/transport.js'
 import { type BarePeer, eventually, TcpWorld } from './peer-harness.js'
 
@@ -114,5 +118,30 @@ describe('what waits for a peer', () => {
     await fill(0)
     ada.send(cleo, 'hello')
     await eventually(() => cleo.linesFrom(ada).includes('hello'))
+  })
+})
+
+describe('what was sent to a peer in one turn', () => {
+  it('leaves in one write at the end of the turn, or before it when whoever sent it says so', async () => {
+    const written: string[] = []
+    const system = new Writable({
+      write: (chunk, _encoding, done) => {
+        written.push(String(chunk))
+        done()
+      },
+    })
+    // The queue uses of a socket what every stream has.
+    const queue = new PeerQueue(system as Socket, peerLimits, () => {})
+    queue.push([Buffer.from('one')])
+    queue.push([Buffer.from('two')])
+    expect(written).to.deep.equal([])
+    queue.flush()
+    expect(written).to.deep.equal(['one\ntwo\n'])
+    await eventually(() => queue.bytes === 0)
+    queue.flush()
+    queue.push([Buffer.from('three')])
+    await eventually(() => queue.bytes === 0)
+    expect(written).to.deep.equal(['one\ntwo\n', 'three\n'])
+    system.destroy()
   })
 })

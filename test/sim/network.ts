@@ -67,6 +67,7 @@ export class SimulatedNetwork {
     return {
       setPeers: peers => this.#setPeers(endpoint, peers),
       send: (to, line) => endpoint.peers.get(to)?.connection?.send(line),
+      flush: () => {},
       close: done => {
         this.#shut(endpoint)
         endpoint.life.deliver(done)

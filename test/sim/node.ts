@@ -308,6 +308,7 @@ export class SimulatedNode {
       tickMs: options.tickMs,
       store: this.#watchSaves(store),
       send: (to, message) => transport.send(to, encode(message)),
+      flush: () => transport.flush(),
       onEvent: event => {
         this.#world.note(this.name, describeEvent(event))
         this.#events.onEvent(this, event)

@@ -245,6 +245,7 @@ export class SimulatedRingNode {
       tickMs: options.tickMs,
       store,
       send: (to, message) => transport.send(to, encodeLeaderless(message)),
+      flush: () => transport.flush(),
       onEvent: event => this.#world.note(this.name, describeEvent(event)),
       onTurn: () => this.#onTurn(life),
       onFailure: error => this.#onError(error),
