@@ -64,6 +64,27 @@ export const hardCases: readonly HardCase[] = [
     },
   },
   {
+    title: 'has a copy on its disk when it says so, though its power fails in that moment',
+    cast: {},
+    run(story) {
+      const { world } = story
+      world.weather.flushMs = 50
+      let teller: NodeId | undefined
+      let left: string[] | undefined
+      world.onSend = (from, _to, message) => {
+        if (message.kind !== 'stored' || teller !== undefined) return true
+        teller = from
+        world.after(0, () => {
+          world.restart(from)
+          left = story.held(from, 'key')
+        })
+        return true
+      }
+      story.put(story.owners('key')[0] as NodeId, 'key', 'value', 2)
+      expect(left).to.deep.equal(['value'])
+    },
+  },
+  {
     title: 'keeps what it holds for others until they have it, whatever is lost on the way',
     cast: {},
     run(story) {
