@@ -14,6 +14,7 @@ import {
   type Response,
 } from '../protocol/request.js'
 import type { Effects, Input, Replica } from '../replica/contract.js'
+import { Gathering } from './gathering.js'
 import { Waiters } from './waiters.js'
 
 /** Where a save may wait for the disk; see the journal. */
@@ -50,6 +51,7 @@ export class Driver<Message, Saved> {
   readonly #replica: Replica<Message, Saved>
   readonly #ports: DriverPorts<Message, Saved>
   readonly #waiters = new Waiters()
+  readonly #gathering = new Gathering()
   #inputs: Input<Message>[] = []
   #isScheduled = false
   #isStepping = false
@@ -73,6 +75,7 @@ export class Driver<Message, Saved> {
   /** Asks the replica; `receiver` is told the answer, in a later turn, unless it is abandoned before. */
   request(request: Request, receiver: Receiver): RequestId {
     const id = this.#waiters.add(receiver)
+    this.#gathering.noteRequest(request)
     this.input({ kind: 'request', id, request })
     return id
   }
@@ -82,7 +85,7 @@ export class Driver<Message, Saved> {
     if (this.#waiters.take(id) !== undefined) this.input({ kind: 'abandoned', id })
   }
 
-  /** Takes an input; it is stepped in the next turn, in the order of arrival. */
+  /** Takes an input; it is stepped in the next turn, in the order of arrival; see gathering.ts for when that is. */
   input(input: Input<Message>): void {
     this.#inputs.push(input)
     this.#schedule()
@@ -100,7 +103,8 @@ export class Driver<Message, Saved> {
     this.#isScheduled = true
     this.#ports.clock.soon(() => {
       this.#isScheduled = false
-      this.#turn()
+      if (this.#gathering.wantsMore()) this.#schedule()
+      else this.#turn()
     })
   }
 
@@ -114,6 +118,7 @@ export class Driver<Message, Saved> {
 
   #turn(): void {
     if (this.#isStopped) return
+    this.#gathering.noteTurn()
     this.#isStepping = true
     try {
       this.#stepTime()

@@ -43,7 +43,7 @@ export interface JournalOptions {
   readonly segmentBytes?: number
   /** The longest body a record may have; 256 MiB by default. A longer one is a mistake of the caller. */
   readonly recordBytesMax?: number
-  /** Flushes up to this long, on average, may hold the loop in mode `inline`; 1 by default, 0 for never. */
+  /** While the disk needs up to this long for a flush, it may hold the loop in mode `inline`; 1 by default, 0 for never. */
   readonly inlineFlushMsMax?: number
   /**
    * Gives what must be known whichever older records are gone (a term and a vote, say): it is written at the

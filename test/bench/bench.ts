@@ -65,6 +65,9 @@ const settleDeadlineMs = 5000
 /** Of one core, for all systems together: ticks and heartbeats. */
 const settledShare = 0.15
 
+/** How long a system bears each kind of load before it is measured: measured, nodes of Quorate compile for about 20 s. */
+const warmUpLoadSeconds = 7
+
 /** What is asked of a system in one measurement. */
 export interface LoadPlan {
   readonly table: string
@@ -114,22 +117,8 @@ export class Bench {
   /** Puts load on a system's leader, and keeps what was found. */
   async measure(system: System, plan: LoadPlan): Promise<LoadResult> {
     const { table, clients, round } = plan
-    const { warmUpSeconds, seconds } = this.settings
     await this.settle()
-    const result = await runGenerator(this.surroundings.generator, {
-      mode: 'load',
-      system: plan.speech ?? system.plan.kind,
-      target: (await system.leader()).address,
-      pids: system.pids,
-      clients,
-      pipeline: plan.pipeline ?? 1,
-      reads: plan.reads,
-      seconds: plan.seconds ?? seconds,
-      'warm-up': warmUpSeconds,
-      keys: system.plan.keys,
-      'value-bytes': this.surroundings.valueBytes,
-      ...plan.flags,
-    })
+    const result = await this.#load(system, plan)
     this.findings.measurements.push({ table, system: system.plan.name, clients, round, result })
     const p99 = (result.all.p99 / 1000).toFixed(1)
     const errors = Object.entries(result.errors).map(([text, count]) => `, ${count} x ${text}`)
@@ -142,6 +131,33 @@ export class Bench {
       throw new Error(`${system.plan.name} has lost ${result.missing} of ${result.checked} writes`)
     }
     return result
+  }
+
+  /**
+   * Puts load on a system that is not measured. A program that compiles itself while it runs is then as it will be for
+   * the rest of its days.
+   */
+  async warmUp(system: System, plan: LoadPlan): Promise<void> {
+    this.tell(`warming up ${system.plan.name}: ${plan.table}`)
+    await this.#load(system, { ...plan, seconds: warmUpLoadSeconds })
+  }
+
+  async #load(system: System, plan: LoadPlan): Promise<LoadResult> {
+    const { warmUpSeconds, seconds } = this.settings
+    return await runGenerator(this.surroundings.generator, {
+      mode: 'load',
+      system: plan.speech ?? system.plan.kind,
+      target: (await system.leader()).address,
+      pids: system.pids,
+      clients: plan.clients,
+      pipeline: plan.pipeline ?? 1,
+      reads: plan.reads,
+      seconds: plan.seconds ?? seconds,
+      'warm-up': warmUpSeconds,
+      keys: system.plan.keys,
+      'value-bytes': this.surroundings.valueBytes,
+      ...plan.flags,
+    })
   }
 
   /** Waits until no system is at work any more on what the last measurement has left, within reason. */

@@ -80,6 +80,13 @@ export function gridsOf(name: string, { keys, clients, manyKeys, fewKeys }: Benc
 export async function runGrids(bench: Bench, grids: readonly Grid[]): Promise<void> {
   const plans = new Map(grids.flatMap(({ systems }) => systems.map(plan => [plan.name, plan])))
   const systems = await bench.have(...plans.values())
+  for (const { table, systems: own, reads, pipeline = 1 } of grids) {
+    for (const { name } of own) {
+      const system = systems.find(({ plan }) => plan.name === name)
+      if (system !== undefined)
+        await bench.warmUp(system, { table, reads, clients: warmUpClients, round: 0, pipeline })
+    }
+  }
   await noteIdleShares(bench, systems)
   for (let round = 0; round < bench.settings.rounds; round++) {
     for (const { table, systems: own, reads, clients: numbers, pipeline = 1 } of grids) {
@@ -110,6 +117,7 @@ async function noteIdleShares(bench: Bench, systems: readonly System[]): Promise
 }
 
 const idleMs = 4000
+const warmUpClients = 64
 
 /** Kills the leader again and again: the time until the next write is acknowledged. */
 export async function measureFailover(bench: Bench): Promise<void> {

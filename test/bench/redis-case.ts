@@ -25,6 +25,12 @@ export async function compareWithRedis(bench: Bench): Promise<void> {
     if (said.startsWith('+PONG')) speaking.push(system)
     else bench.note(`${system.plan.name} does not speak the dialect of Redis; it is left out of that case.`)
   }
+  for (const system of speaking) {
+    for (const reads of [0, 100]) {
+      const table = `the dialect of Redis, ${reads}% reads`
+      await bench.warmUp(system, { table, reads, clients, round: 0, speech: 'redis' })
+    }
+  }
   for (let round = 0; round < rounds; round++) {
     for (const command of ['SET', 'GET'] as const) {
       for (const system of speaking.filter(
