@@ -5,7 +5,8 @@
  * readable stream around it.
  *
  * What must always hold:
- * - whoever reads is given bytes of their own: nothing of the shared buffer outlives the call;
+ * - whoever reads is given bytes of their own, which hold no more memory than their length: nothing of the shared buffer
+ *   outlives the call;
  * - apart from the bytes, a socket that was taken this way behaves like any other: `pause` and `resume`, `end`,
  *   `error` and `close`, writing, half-open, and the count of the server that accepted it.
  */
@@ -62,9 +63,12 @@ function canReadInto(handle: unknown): boolean {
 /** As much as the system is asked for at once. */
 const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 
-/** Short ones come from the pool of Node.js, which is cheap, and of which what is read does not live long. */
+/**
+ * Not from the pool of Node.js: a follower keeps entries of the log as views of what was read, and one of them would keep
+ * alive whatever else lies in its slab.
+ */
 function copyOf(buffer: Uint8Array, bytes: number): Buffer {
-  const copy = Buffer.allocUnsafe(bytes)
+  const copy = Buffer.allocUnsafeSlow(bytes)
   copy.set(bytes === buffer.length ? buffer : buffer.subarray(0, bytes))
   return copy
 }

@@ -89,6 +89,15 @@ for (const [name, read] of ways) {
       expect(textOf(first.pieces).at(-1)).to.equal('d')
     })
 
+    it('gives pieces that hold no memory beside their own bytes, so that parts of them can be kept', async () => {
+      const { client, pieces } = await open()
+      client.write('a'.repeat(100))
+      await eventually(() => bytesOf(pieces) === 100)
+      client.write('b'.repeat(manyBytes))
+      await eventually(() => bytesOf(pieces) === 100 + manyBytes)
+      for (const piece of pieces) expect(piece.buffer.byteLength).to.equal(piece.length)
+    })
+
     it('gives nothing while it is paused, and everything, its end included, when it goes on', async () => {
       const { client, socket, pieces, events } = await open()
       socket.pause()
