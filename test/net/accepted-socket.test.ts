@@ -254,7 +254,8 @@ describe('what a client said and the port has not answered', () => {
   const value = 'v'.repeat(300)
   const said: readonly [string, string, string][] = [
     ['text', `put key ${value}\n`, `SUCCESS: key -> ${value} added.\n`],
-    ['JSON', `{"op":"put","key":"key","value":"${value}","id":1}\n`, '{"id":1,"ok":true,"version":1}\n'],
+    ['JSON', `{"op":"put","key":"key","value":"${value}","id":1}\n`, '"ok":true'],
+    ['RESP', `*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$300\r\n${value}\r\n`, '+OK\r\n'],
   ]
   for (const [dialect, request, reply] of said) {
     it(`is not touched by what others say meanwhile: ${dialect}, at once and in two pieces`, async () => {
@@ -272,11 +273,11 @@ describe('what a client said and the port has not answered', () => {
         await eventually(() => port.backend.submitted.length === before + 1)
         await other.ask(`${'m'.repeat(100_000)}\n`)
         const [submitted] = port.backend.submitted.slice(before)
-        const bytes = submitted?.op === 'put' ? submitted.value : undefined
+        const bytes = submitted?.op === 'put' || submitted?.op === 'set' ? submitted.value : undefined
         expect(Buffer.from(bytes ?? []).toString()).to.equal(value)
         port.backend.release()
         await client.until(() => client.lines === 1)
-        if (dialect === 'text') expect(client.received).to.equal(reply)
+        expect(client.received).to.include(reply)
       }
     })
   }
