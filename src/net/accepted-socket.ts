@@ -5,32 +5,37 @@
  * readable stream around it.
  *
  * What must always hold:
- * - whoever reads is given bytes of their own, which hold no more memory than their length: nothing of the shared buffer
- *   outlives the call;
+ * - whoever reads is given bytes of their own: nothing of the shared buffer outlives the call;
  * - apart from the bytes, a socket that was taken this way behaves like any other: `pause` and `resume`, `end`,
  *   `error` and `close`, writing, half-open, and the count of the server that accepted it.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net'
 
-/** Is given what comes on a connection, in order; the bytes may be kept. */
+/** Is given what comes on a connection, in order. */
 export type ByteReader = (bytes: Buffer) => void
+
+/**
+ * What lies beside the bytes that a reader is given. `shared`: short pieces lie in the pool of Node.js, of which each
+ * keeps 8 KiB alive for as long as a part of it is kept; that is cheaper. `own`: nothing, so that they may be kept for long.
+ */
+export type PieceMemory = 'shared' | 'own'
 
 /**
  * Reads a socket that was accepted by a server with `pauseOnConnect`, and that nobody has used yet: `reader` is given
  * what comes, from the next turn of the loop on. Gives the socket that is to be used in place of `accepted`.
  */
-export function readAccepted(accepted: Socket, reader: ByteReader): Socket {
-  return readByHandle(accepted, reader) ?? readByEvents(accepted, reader)
+export function readAccepted(accepted: Socket, memory: PieceMemory, reader: ByteReader): Socket {
+  return readByHandle(accepted, memory, reader) ?? readByEvents(accepted, reader)
 }
 
-/** The way that every version of Node.js has. */
+/** The way that every version of Node.js has; the pieces lie in memory of their own. */
 export function readByEvents(accepted: Socket, reader: ByteReader): Socket {
   accepted.on('data', reader)
   return accepted.resume()
 }
 
 /** The way of the shared buffer; undefined, and nothing was done, where this Node.js does not have it. */
-export function readByHandle(accepted: Socket, reader: ByteReader): Socket | undefined {
+export function readByHandle(accepted: Socket, memory: PieceMemory, reader: ByteReader): Socket | undefined {
   // A field that no documentation names is looked at as something that may not be there.
   const opened = accepted as { _handle?: unknown }
   const handle = opened._handle
@@ -39,7 +44,7 @@ export function readByHandle(accepted: Socket, reader: ByteReader): Socket | und
   const onread = {
     buffer: sharedBuffer,
     callback: (bytesRead: number, buffer: Uint8Array) => {
-      reader(copyOf(buffer, bytesRead))
+      reader(copyOf(buffer, bytesRead, memory))
       return true
     },
   }
@@ -63,12 +68,8 @@ function canReadInto(handle: unknown): boolean {
 /** As much as the system is asked for at once. */
 const sharedBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 
-/**
- * Not from the pool of Node.js: a follower keeps entries of the log as views of what was read, and one of them would keep
- * alive whatever else lies in its slab.
- */
-function copyOf(buffer: Uint8Array, bytes: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes)
+function copyOf(buffer: Uint8Array, bytes: number, memory: PieceMemory): Buffer {
+  const copy = memory === 'shared' ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
   copy.set(bytes === buffer.length ? buffer : buffer.subarray(0, bytes))
   return copy
 }

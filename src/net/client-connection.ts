@@ -101,7 +101,8 @@ export class ClientConnection implements ExchangeOwner {
 
   /** `id` tells it from all other connections of its server. */
   constructor(accepted: Socket, host: ConnectionHost, id: number) {
-    const socket = readAccepted(accepted, bytes => this.#onBytes(bytes))
+    // What a request brings is not kept beyond its answer.
+    const socket = readAccepted(accepted, 'shared', bytes => this.#onBytes(bytes))
     this.#socket = socket
     this.#host = host
     this.#id = id

@@ -222,7 +222,7 @@ class ClientPort implements ClientServer, ConnectionHost {
       accepted.destroy()
       return
     }
-    const socket = readAccepted(accepted, bytes => say(bytes[0] === asterisk))
+    const socket = readAccepted(accepted, 'shared', bytes => say(bytes[0] === asterisk))
     socket.on('error', () => {})
     this.#refused.add(socket)
     const deadline = setTimeout(() => socket.destroy(), lingerMs)

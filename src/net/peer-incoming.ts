@@ -45,7 +45,8 @@ export class IncomingConnection {
   #isGone = false
 
   constructor(accepted: Socket, own: PeerHello, limits: PeerLimits, events: IncomingEvents) {
-    const socket = readAccepted(accepted, bytes => this.#reader(bytes))
+    // The log keeps entries as views of the lines that brought them.
+    const socket = readAccepted(accepted, 'own', bytes => this.#reader(bytes))
     this.#socket = socket
     this.#own = own
     this.#events = events
