@@ -19,6 +19,7 @@ import { BrokenProtocol, type ParsedRequest, RespRequest } from '../protocol/res
 import { RespSession, type RespStep } from '../protocol/resp/session.js'
 import { isHttp } from '../protocol/text.js'
 import type { TextDialect } from '../protocol/text-dialect.js'
+import { readAccepted } from './accepted-socket.js'
 import type { Backend } from './client-backend.js'
 import { answerOf, carryOut } from './client-carry-out.js'
 import {
@@ -50,6 +51,8 @@ export interface ConnectionHost {
   readonly text: TextDialect
   /** Gathers the replies of one connection at a time; empty between its uses. */
   readonly writer: ByteWriter
+  /** What every connection is greeted with, if anything. */
+  readonly greeting: string | undefined
   /** What commands of the Redis protocol ask of their node. */
   readonly resp: RespHost
   /** Counts what was taken. */
@@ -65,7 +68,7 @@ export interface ConnectionHost {
 const text: LineForm = { dialect: 'text' }
 const openingBrace = 0x7b
 
-/** See the head of this file. Made for a socket that is connected; it tells its host when it is gone. */
+/** See the head of this file. Made for a socket that was just accepted; it tells its host when it is gone. */
 export class ClientConnection implements ExchangeOwner {
   readonly #socket: Socket
   readonly #host: ConnectionHost
@@ -97,18 +100,20 @@ export class ClientConnection implements ExchangeOwner {
   #lingering: NodeJS.Timeout | undefined
 
   /** `id` tells it from all other connections of its server. */
-  constructor(socket: Socket, host: ConnectionHost, id: number) {
+  constructor(accepted: Socket, host: ConnectionHost, id: number) {
+    // What a request brings is not kept beyond its answer.
+    const socket = readAccepted(accepted, 'shared', bytes => this.#onBytes(bytes))
     this.#socket = socket
     this.#host = host
     this.#id = id
     this.#messages = new MessageReader(host.lineBytesMax)
-    socket.on('data', chunk => this.#onData(chunk))
     socket.on('end', () => this.#onEnd())
     socket.on('drain', () => host.schedule(this))
     socket.on('finish', () => this.#linger())
     // A reset or a broken pipe is told by `close` as well, and there is nothing else to do about it.
     socket.on('error', () => {})
     socket.on('close', () => this.#onClose())
+    if (host.greeting !== undefined) socket.write(host.greeting)
   }
 
   /** Bytes of replies and events that are held because the client has not taken them yet. */
@@ -161,11 +166,11 @@ export class ClientConnection implements ExchangeOwner {
     this.#socket.destroy()
   }
 
-  #onData(chunk: Buffer): void {
+  #onBytes(bytes: Buffer): void {
     if (this.#input === 'finished') return
     // Asked for of those only who speak the Redis protocol.
     if (this.#session !== undefined) this.#spokeAtMs = Date.now()
-    this.#messages.push(chunk)
+    this.#messages.push(bytes)
     this.#read()
     this.#settle()
   }

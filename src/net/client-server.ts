@@ -10,6 +10,7 @@ import { errorText } from '../protocol/errors.js'
 import { lineBytesMaxDefault } from '../protocol/lines.js'
 import type { ClientFacts, RespHost } from '../protocol/resp/conversation.js'
 import { quorateText, type TextDialect } from '../protocol/text-dialect.js'
+import { readAccepted } from './accepted-socket.js'
 import type { Backend } from './client-backend.js'
 import { ClientConnection, type ConnectionHost } from './client-connection.js'
 import { respHost } from './client-facts.js'
@@ -80,6 +81,7 @@ class ClientPort implements ClientServer, ConnectionHost {
   readonly backend: Backend
   readonly lineBytesMax: number
   readonly text: TextDialect
+  readonly greeting: string | undefined
   readonly writer = new ByteWriter()
   readonly resp: RespHost
   readonly #options: ClientServerOptions
@@ -101,6 +103,7 @@ class ClientPort implements ClientServer, ConnectionHost {
     this.#options = options
     this.lineBytesMax = options.lineBytesMax ?? lineBytesMaxDefault
     this.text = options.text ?? quorateText
+    this.greeting = options.banner === undefined ? undefined : `${options.banner}\n`
     this.#connectionsMax = options.connectionsMax ?? connectionsMaxDefault
     this.resp = respHost({
       engine: backend.engine,
@@ -119,6 +122,7 @@ class ClientPort implements ClientServer, ConnectionHost {
     // Half-open, because a client that has said everything still wants its answers.
     const settings = {
       allowHalfOpen: true,
+      pauseOnConnect: true,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMs,
@@ -209,17 +213,17 @@ class ClientPort implements ClientServer, ConnectionHost {
       this.#refuse(socket)
       return
     }
-    if (this.#options.banner !== undefined) socket.write(`${this.#options.banner}\n`)
     this.#connections.add(new ClientConnection(socket, this, ++this.#connectionsTaken))
   }
 
   /** Says why, and closes. What the client sent is read and dropped, so that it gets to read this. */
-  #refuse(socket: Socket): void {
-    socket.on('error', () => {})
+  #refuse(accepted: Socket): void {
     if (this.#refused.size >= refusedConnectionsMax) {
-      socket.destroy()
+      accepted.destroy()
       return
     }
+    const socket = readAccepted(accepted, 'shared', bytes => say(bytes[0] === asterisk))
+    socket.on('error', () => {})
     this.#refused.add(socket)
     const deadline = setTimeout(() => socket.destroy(), lingerMs)
     const say = (isRedis: boolean): void => {
@@ -230,12 +234,10 @@ class ClientPort implements ClientServer, ConnectionHost {
     }
     // In the dialect of its first byte, which a program sends at once; a person may wait to be greeted.
     const silence = setTimeout(() => say(false), firstByteMs)
-    socket.once('data', (chunk: Buffer) => say(chunk[0] === asterisk))
     socket.on('close', () => {
       clearTimeout(silence)
       clearTimeout(deadline)
       this.#refused.delete(socket)
     })
-    socket.resume()
   }
 }

@@ -58,7 +58,12 @@ export interface PeerChannel extends Transport {
 
 /** Opens the peer port; fails with a `ListenError`. */
 export async function openPeerChannel(options: PeerChannelOptions): Promise<PeerChannel> {
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: peerKeepAliveMs })
+  const server = createServer({
+    pauseOnConnect: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: peerKeepAliveMs,
+  })
   const port = await listen(server, options.host, options.port)
   return new TcpPeerChannel(options, server, port)
 }

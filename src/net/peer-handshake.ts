@@ -85,17 +85,27 @@ export function onFirstLine(
   bytesMax: number,
   done: (line: Buffer | undefined, rest: Buffer) => void,
 ): void {
+  const onData = firstLineReader(bytesMax, (line, rest) => {
+    socket.off('data', onData)
+    done(line, rest)
+  })
+  socket.on('data', onData)
+}
+
+/** Whoever is to be given what comes, up to the first newline; see {@link onFirstLine}. Nothing is given to it after that. */
+export function firstLineReader(
+  bytesMax: number,
+  done: (line: Buffer | undefined, rest: Buffer) => void,
+): (bytes: Buffer) => void {
   let held: Buffer = Buffer.alloc(0)
-  const onData = (chunk: Buffer): void => {
+  return chunk => {
     const end = chunk.indexOf(0x0a)
     const length = held.length + (end === -1 ? chunk.length : end)
     if (length <= bytesMax) held = Buffer.concat([held, end === -1 ? chunk : chunk.subarray(0, end)])
     if (length <= bytesMax && end === -1) return
-    socket.off('data', onData)
     if (length > bytesMax) done(undefined, Buffer.alloc(0))
     else done(held, chunk.subarray(end + 1))
   }
-  socket.on('data', onData)
 }
 
 function readHello(plain: Readonly<Record<string, unknown>>): PeerHello | undefined {

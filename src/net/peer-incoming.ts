@@ -5,7 +5,8 @@
 import type { Socket } from 'node:net'
 import type { NodeId } from '../base/ids.js'
 import { LineSplitter, LongLine } from '../protocol/lines.js'
-import { onFirstLine, readOpening, writeRefusal, writeWelcome } from './peer-handshake.js'
+import { type ByteReader, readAccepted } from './accepted-socket.js'
+import { firstLineReader, readOpening, writeRefusal, writeWelcome } from './peer-handshake.js'
 import type { PeerLimits } from './peer-limits.js'
 import { ping } from './peer-pulse.js'
 import type { PeerHello, Refusal } from './transport.js'
@@ -37,17 +38,24 @@ export class IncomingConnection {
   readonly #events: IncomingEvents
   readonly #deadline: NodeJS.Timeout
   readonly #lines: LineSplitter
+  /** Who takes what comes; it changes when the peer has introduced itself. */
+  #reader: ByteReader
   /** Set once the connection was taken. */
   #hello: PeerHello | undefined
   #isGone = false
 
-  constructor(socket: Socket, own: PeerHello, limits: PeerLimits, events: IncomingEvents) {
+  constructor(accepted: Socket, own: PeerHello, limits: PeerLimits, events: IncomingEvents) {
+    // The log keeps entries as views of the lines that brought them.
+    const socket = readAccepted(accepted, 'own', bytes => this.#reader(bytes))
     this.#socket = socket
     this.#own = own
     this.#events = events
     this.#lines = new LineSplitter(limits.lineBytesMax)
     this.#deadline = setTimeout(() => this.close(), limits.handshakeMs)
-    onFirstLine(socket, limits.helloBytesMax, (line, rest) => this.#onOpening(line, rest))
+    this.#reader = firstLineReader(limits.helloBytesMax, (line, rest) => {
+      this.#reader = () => {}
+      this.#onOpening(line, rest)
+    })
     // The end of a dead process's connection may come as any of these, and the first one is the soonest.
     const onGone = (): void => this.#gone(true)
     socket.on('end', onGone)
@@ -79,19 +87,18 @@ export class IncomingConnection {
     this.#socket.write(writeWelcome(this.#own))
     this.#events.onTaken(this, opening.hello)
     const { node } = opening.hello
-    this.#socket.on('data', chunk => this.#onData(node, chunk))
-    this.#onData(node, rest)
+    this.#reader = bytes => this.#onBytes(node, bytes)
+    this.#onBytes(node, rest)
   }
 
   /** Says why. What still comes is read and dropped until the caller has heard it and closes, or the deadline. */
   #refuse(refusal: Refusal): void {
-    this.#socket.resume()
     this.#socket.end(writeRefusal(refusal))
   }
 
-  #onData(node: NodeId, chunk: Buffer): void {
+  #onBytes(node: NodeId, bytes: Buffer): void {
     if (this.#isGone) return
-    this.#lines.push(chunk)
+    this.#lines.push(bytes)
     for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
       if (line instanceof LongLine) {
         this.close()
