@@ -10,6 +10,7 @@
  * nothing to say in its value; the row with the key 3 counts them (8 bytes). */
 import zlib from 'node:zlib'
 import type { RecordHead, TableRecord } from '../kv/table.js'
+import { keyAtHand, takeKey } from './key-bytes.js'
 
 /** The key of the row that holds `meta`. */
 export const metaRowKey = Buffer.of(0)
@@ -48,6 +49,16 @@ export function rowKey(key: string): Buffer {
   return bytes
 }
 
+/** Writes the key of a row, from a key of the table; returns its end. Throws a RangeError where there is no room. */
+export function writeRowKey(key: string, target: Uint8Array, start: number): number {
+  takeKey(key)
+  const { bytes, length } = keyAtHand
+  if (start + 1 + length > target.length) throw new RangeError('the key is too long')
+  target[start] = keyTag
+  for (let position = 0; position < length; position++) target[start + 1 + position] = bytes[position] ?? 0
+  return start + 1 + length
+}
+
 /** The key of the table, from the key of a row; or the word, from the key of a row that tells what expires. */
 export function keyOfRow(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', 1)
@@ -81,12 +92,35 @@ export function decodeRow(key: Uint8Array, bytes: Uint8Array, file: string): Tab
   }
 }
 
+/**
+ * Reads a row that is to be copied: the first `byteCount` bytes. Key and row are copied as one piece, of which the value
+ * is a part, because one checksum is over both. Throws {@link TableDamaged}.
+ */
+export function copyRow(key: string, bytes: Uint8Array, byteCount: number, file: string): TableRecord {
+  if (byteCount < rowHeaderBytes) throw new TableDamaged(file, `key ${JSON.stringify(key)}: it is cut off`)
+  takeKey(key)
+  const restStart = 1 + keyAtHand.length
+  const copy = Buffer.allocUnsafe(restStart + byteCount - checksumBytes)
+  writeRowKey(key, copy, 0)
+  copy.set(
+    new Uint8Array(bytes.buffer, bytes.byteOffset + checksumBytes, byteCount - checksumBytes),
+    restStart,
+  )
+  const numbers = new DataView(bytes.buffer, bytes.byteOffset, rowHeaderBytes)
+  if (numbers.getUint32(0, true) !== zlib.crc32(copy))
+    throw new TableDamaged(file, `key ${JSON.stringify(key)}: its checksum does not match`)
+  return {
+    value: copy.subarray(restStart + rowHeadBytes),
+    version: versionAt(numbers, checksumBytes),
+    expiresAt: expiryAt(numbers, checksumBytes),
+  }
+}
+
 /** Reads of a row all but its value, which is not looked at. Throws {@link TableDamaged}. */
-export function decodeHead(key: Uint8Array, bytes: Uint8Array, byteCount: number, file: string): RecordHead {
-  if (byteCount < rowHeaderBytes)
-    throw new TableDamaged(file, `key ${JSON.stringify(keyOfRow(key))}: it is cut off`)
-  const row = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, rowHeaderBytes)
-  return { version: row.readUInt32LE(8) * 0x1_0000_0000 + row.readUInt32LE(4), expiresAt: expiryOfRow(row) }
+export function decodeHead(key: string, bytes: Uint8Array, byteCount: number, file: string): RecordHead {
+  if (byteCount < rowHeaderBytes) throw new TableDamaged(file, `key ${JSON.stringify(key)}: it is cut off`)
+  const numbers = new DataView(bytes.buffer, bytes.byteOffset, rowHeaderBytes)
+  return { version: versionAt(numbers, checksumBytes), expiresAt: expiryAt(numbers, checksumBytes) }
 }
 
 /** The value of the row that holds `meta`: a checksum and then the bytes, which are copied. */
@@ -103,6 +137,17 @@ export function decodeMeta(bytes: Uint8Array, file: string): Uint8Array {
     throw new TableDamaged(file, 'the state of its last checkpoint: its checksum does not match')
   }
   return row.subarray(checksumBytes)
+}
+
+/** The version of a row, whose checksum ends at `start`. */
+export function versionAt(numbers: DataView, start: number): number {
+  return numbers.getUint32(start + 4, true) * 0x1_0000_0000 + numbers.getUint32(start, true)
+}
+
+/** When a row expires, whose checksum ends at `start`; undefined for never. */
+export function expiryAt(numbers: DataView, start: number): number | undefined {
+  const expiresAt = numbers.getFloat64(start + 8, true)
+  return Number.isNaN(expiresAt) ? undefined : expiresAt
 }
 
 function rowChecksum(key: Uint8Array, row: Buffer): number {

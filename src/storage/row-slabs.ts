@@ -14,7 +14,7 @@
 import { assert, present } from '../base/assert.js'
 import type { RecordHead, TableRecord } from '../kv/table.js'
 import { keyAtHand } from './key-bytes.js'
-import { rowHeadBytes } from './lmdb-row.js'
+import { expiryAt, rowHeadBytes, versionAt } from './lmdb-row.js'
 
 /** Bytes of a slab; a row that needs more has one of its own. */
 const slabBytes = 2 ** 20
@@ -205,13 +205,4 @@ function slabOf(memory: SharedArrayBuffer): Slab {
     numbers: new DataView(memory),
     end: 0,
   }
-}
-
-function versionAt(numbers: DataView, valueStart: number): number {
-  return numbers.getUint32(valueStart + 4, true) * 0x1_0000_0000 + numbers.getUint32(valueStart, true)
-}
-
-function expiryAt(numbers: DataView, valueStart: number): number | undefined {
-  const expiresAt = numbers.getFloat64(valueStart + 8, true)
-  return Number.isNaN(expiresAt) ? undefined : expiresAt
 }

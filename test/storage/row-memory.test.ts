@@ -164,21 +164,27 @@ describe('the cache of rows', () => {
         // What is found in the environment is what was written there.
         if (!latest.has(key)) latest.set(key, turn % 4 === 0 ? undefined : turn)
         const version = latest.get(key)
-        cache.note(key, version === undefined ? undefined : record(value, version))
+        for (let times = 0; times < 2; times++)
+          cache.note(key, version === undefined ? undefined : record(value, version))
       }
       look(key)
     }
     expect(hits).to.be.above(many / 2)
   })
 
-  it('forgets what was not read lately, and keeps no long values', () => {
+  it('keeps what is read twice, forgets what was not read lately, and keeps no long values', () => {
     const cache = new RowCache()
-    cache.note('long', record('v'.repeat(8193)))
-    cache.note('once', record('1'))
-    cache.note('again', record('2'))
+    const note = (key: string, found: TableRecord): void => {
+      cache.note(key, found)
+      expect(cache.has(key), 'after the first time').to.equal(undefined)
+      cache.note(key, found)
+    }
+    note('long', record('v'.repeat(8193)))
+    note('once', record('1'))
+    note('again', record('2'))
     expect(cache.get('long')).to.equal(undefined)
     for (let key = 0; key < many; key++) {
-      cache.note(`key${key}`, record(value))
+      note(`key${key}`, record(value))
       cache.get('again')
     }
     expect([cache.has('once'), cache.has('again')]).to.deep.equal([undefined, true])
