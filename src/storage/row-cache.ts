@@ -60,25 +60,23 @@ export class RowCache {
     this.#missed[slot] = hash
   }
 
-  /** What was written to the environment just now. */
+  /** What was written to the environment just now. The rows belong to the cache from now on. */
   take(rows: RowMap): void {
+    this.#older.release()
     this.#older = this.#younger
     this.#younger = rows
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.#younger = new RowMap()
-    this.#older = new RowMap()
+    this.take(new RowMap())
+    this.take(new RowMap())
   }
 
   #keep(key: string, row: Layered): void {
     if (row !== deleted && row.value.length > valueBytesMax) return
     const { bytes, size } = this.#younger
-    if (bytes >= generationBytes || size >= generationRows) {
-      this.#older = this.#younger
-      this.#younger = new RowMap()
-    }
+    if (bytes >= generationBytes || size >= generationRows) this.take(new RowMap())
     this.#younger.set(key, row)
   }
 }

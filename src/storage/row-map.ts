@@ -83,6 +83,11 @@ export class RowMap {
     return { slabs: this.#slabs.memories, index: this.#index.memory, bytes: this.bytes }
   }
 
+  /** It is not used any more; see {@link RowSlabs.release}. Values that were read stay as they are. */
+  release(): void {
+    this.#slabs.release()
+  }
+
   #find(key: string): number {
     if (this.#index.size === 0) return 0
     takeKey(key)

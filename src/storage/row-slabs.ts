@@ -8,8 +8,9 @@
  * when it expires, and the value. The highest bit of the first length says that the key was new when the row was written.
  *
  * A place is a number that stands for a row: how many times 8 bytes lie before it, if every slab had the same size. No
- * place is 0. A place is never used again, so that a value that was read stays as it is for as long as somebody holds it,
- * and keeps its slab in memory for that time.
+ * place is 0. A place is never used again while somebody may hold a value that was read of it: a slab of which a value was
+ * read is left to the collector when its rows are forgotten, so that the value stays as it is. Others are used again,
+ * because new memory is dear: the system clears it page by page.
  */
 import { assert, present } from '../base/assert.js'
 import type { RecordHead, TableRecord } from '../kv/table.js'
@@ -35,7 +36,13 @@ interface Slab {
   readonly numbers: DataView
   /** Where the next row goes. */
   end: number
+  /** Whether a value was read of it, as a view of its memory. */
+  isLent: boolean
 }
+
+/** Slabs to be used again; about as many as the rows of a checkpoint need. */
+const spares: Slab[] = []
+const sparesMax = 40
 
 /** See the head of this file. */
 export class RowSlabs {
@@ -140,7 +147,9 @@ export class RowSlabs {
 
   /** Of a row that is no removal; its value is a view of the slab. */
   record(place: number): TableRecord {
-    const { bytes, words, numbers } = this.#at(place >> placesShift)
+    const slab = this.#at(place >> placesShift)
+    slab.isLent = true
+    const { bytes, words, numbers } = slab
     const start = (place & offsetMask) << 3
     const valueStart = start + headerBytes + ((words[start >> 2] ?? 0) & ~newKeyFlag)
     const valueEnd = valueStart + (words[(start >> 2) + 1] ?? 0)
@@ -183,13 +192,23 @@ export class RowSlabs {
     return undefined
   }
 
+  /** Nobody asks for these rows any more, here or in another thread: their memory may be used again. */
+  release(): void {
+    for (const slab of this.#slabs.splice(1)) {
+      if (slab.isLent || slab.bytes.length !== slabBytes || spares.length >= sparesMax) continue
+      slab.end = 0
+      spares.push(slab)
+    }
+  }
+
   #at(slab: number): Slab {
     return this.#slabs[slab] ?? missing()
   }
 
   #begin(bytes: number): void {
     assert(this.#slabs.length < slabsMax, 'a table keeps less in memory than there are places for')
-    this.#last = slabOf(new SharedArrayBuffer(Math.max(bytes, slabBytes)))
+    const spare = bytes <= slabBytes ? spares.pop() : undefined
+    this.#last = spare ?? slabOf(new SharedArrayBuffer(Math.max(bytes, slabBytes)))
     this.#slabs.push(this.#last)
   }
 }
@@ -204,5 +223,6 @@ function slabOf(memory: SharedArrayBuffer): Slab {
     words: new Int32Array(memory),
     numbers: new DataView(memory),
     end: 0,
+    isLent: false,
   }
 }

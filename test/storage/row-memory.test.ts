@@ -103,6 +103,28 @@ describe('rows in memory', () => {
     expect(plain(rows.get('key'))).to.deep.equal(plain(record('other')))
   })
 
+  it('are written into memory of rows that were forgotten, but never over a value that somebody has read', () => {
+    const fill = (rows: RowMap, value: string): void => {
+      for (let key = 0; key < 3000; key++) rows.set(`key${key}`, record(value.repeat(1000)))
+    }
+    const lent: Layered[] = []
+    const memories = new Set<SharedArrayBuffer>()
+    let isAgain = false
+    for (const value of 'abcdefgh') {
+      const rows = new RowMap()
+      fill(rows, value)
+      for (const memory of rows.shared().slabs) {
+        isAgain ||= memories.has(memory)
+        memories.add(memory)
+      }
+      const read = rows.get(`key${value.charCodeAt(0)}`)
+      lent.push(read ?? deleted)
+      rows.release()
+    }
+    expect(isAgain, 'memory was used again').to.equal(true)
+    expect(lent.map(plain)).to.deep.equal([...'abcdefgh'].map(value => plain(record(value.repeat(1000)))))
+  })
+
   it('are written in the order of their bytes when several parts have them, the last of each', () => {
     const parts = [
       [
