@@ -179,13 +179,14 @@ export class RowSlabs {
 
   /** Places of the rows that were added behind `place`, in the order of adding; of all rows, for 0. */
   *placesBehind(place: number): Generator<number, undefined> {
-    for (let slab = Math.max(1, place >> placesShift); slab < this.#slabs.length; slab++) {
+    const first = place >> placesShift
+    for (let slab = Math.max(1, first); slab < this.#slabs.length; slab++) {
       const { words, end } = this.#at(slab)
-      for (let start = 0; start < end; ) {
+      for (let start = slab === first ? (place & offsetMask) << 3 : 0; start < end; ) {
         const keyBytes = (words[start >> 2] ?? 0) & ~newKeyFlag
         const valueBytes = words[(start >> 2) + 1] ?? 0
         const found = slab * placesPerSlab + (start >> 3)
-        if (found > place) yield found
+        if (found !== place) yield found
         start += (headerBytes + keyBytes + (valueBytes === removal ? 0 : valueBytes) + 7) & ~7
       }
     }
