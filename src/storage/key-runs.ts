@@ -1,67 +1,78 @@
 /**
- * Keys that are gathered as they come and read in order: every thousand of them is sorted into a run, and every few
- * runs into a longer one. With 200,000 keys in random order adding one costs 1 us, where keeping all of them in order
- * (sorted-keys.ts) costs 3 to 4; reading begins with a search in each run. Keys are never removed.
+ * The keys of rows in memory, in order. Nothing is done for it when a row is written: whoever asks has the rows sorted
+ * that were written since somebody asked last, as a run of their own. Runs of about one length are put together, so that
+ * there are few of them, and a key is sorted again a few times only. Reading begins with a search in each run; a key
+ * becomes a string when it is read. Keys are never removed.
  */
-import { compareKeys } from './key-order.js'
-import { mergedOrder } from './merged-order.js'
 
-/** Keys in a run, and runs that make a longer one. */
-const runKeys = 1024
-const runsMax = 16
+import { keyAtHand, takeKey } from './key-bytes.js'
+import { mergedOrder } from './merged-order.js'
+import { sortByKey } from './row-order.js'
+import type { RowSlabs } from './row-slabs.js'
 
 /** See the head of this file. */
 export class KeyRuns {
-  /** Less than a run. */
-  #pending: string[] = []
-  #isPendingSorted = true
-  #runs: string[][] = []
-  readonly #longRuns: string[][] = []
-  /** Without surrogates the order of the language is that of the bytes, and sorting takes a part of the time. */
-  #hasSurrogates = false
+  readonly #rows: RowSlabs
+  /** Places of the first row of each key, the longest run first. */
+  readonly #runs: Int32Array[] = []
+  /** The last place that was looked at. */
+  #seen = 0
 
-  /** Adds a key that was not added before. */
-  add(key: string): void {
-    this.#hasSurrogates ||= surrogate.test(key)
-    this.#pending.push(key)
-    this.#isPendingSorted = false
-    if (this.#pending.length < runKeys) return
-    this.#sortPending()
-    this.#runs.push(this.#pending)
-    this.#pending = []
-    if (this.#runs.length < runsMax) return
-    this.#longRuns.push(this.#sort(this.#runs.flat()))
-    this.#runs = []
+  constructor(rows: RowSlabs) {
+    this.#rows = rows
   }
 
-  /** The keys from `start` on, in order. It is to be read before another one is added. */
+  /** The keys from `start` on, in order. It is to be read before another row is written. */
   *from(start: string): Generator<string, undefined> {
-    this.#sortPending()
-    const runs = [this.#pending, ...this.#runs, ...this.#longRuns]
-    for (const { word } of mergedOrder(runs.map(run => keysFrom(run, start)))) yield word
+    this.#catchUp()
+    takeKey(start)
+    const { bytes, length } = keyAtHand
+    const startBytes = bytes.slice(0, length)
+    for (const { word } of mergedOrder(this.#runs.map(run => this.#keysFrom(run, startBytes)))) yield word
     return undefined
   }
 
-  #sortPending(): void {
-    if (!this.#isPendingSorted) this.#sort(this.#pending)
-    this.#isPendingSorted = true
+  #catchUp(): void {
+    const added: number[] = []
+    for (const place of this.#rows.placesBehind(this.#seen)) {
+      this.#seen = place
+      if (this.#rows.isOfNewKey(place)) added.push(place)
+    }
+    if (added.length === 0) return
+    let run = Int32Array.from(added)
+    for (
+      let last = this.#runs.at(-1);
+      last !== undefined && last.length < 2 * run.length;
+      last = this.#runs.at(-1)
+    ) {
+      this.#runs.pop()
+      const both = new Int32Array(last.length + run.length)
+      both.set(last)
+      both.set(run, last.length)
+      run = both
+    }
+    sortByKey(run, this.#rows)
+    this.#runs.push(run)
   }
 
-  #sort(keys: string[]): string[] {
-    return this.#hasSurrogates ? keys.sort(compareKeys) : keys.sort()
+  *#keysFrom(run: Int32Array, start: Uint8Array): Generator<string, undefined> {
+    let low = 0
+    let high = run.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#isBefore(run[middle] ?? 0, start)) low = middle + 1
+      else high = middle
+    }
+    for (let position = low; position < run.length; position++) yield this.#rows.key(run[position] ?? 0)
+    return undefined
   }
-}
 
-const surrogate = /[\ud800-\udfff]/
-
-function* keysFrom(run: readonly string[], start: string): Generator<string, undefined> {
-  let low = 0
-  let high = run.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (compareKeys(run[middle] ?? '', start) < 0) low = middle + 1
-    else high = middle
+  #isBefore(place: number, start: Uint8Array): boolean {
+    const length = this.#rows.keyLength(place)
+    for (let position = 0; position < length && position < start.length; position++) {
+      const difference = this.#rows.keyByte(place, position) - (start[position] ?? 0)
+      if (difference !== 0) return difference < 0
+    }
+    return length < start.length
   }
-  for (let position = low; position < run.length; position++) yield run[position] ?? ''
-  return undefined
 }

@@ -13,6 +13,7 @@ import { open, type RootDatabase } from 'lmdb'
 import { assert } from '../base/assert.js'
 import type { RecordHead, TableRecord, TableView } from '../kv/table.js'
 import {
+  copyRow,
   decodeHead,
   decodeMeta,
   decodeRow,
@@ -23,13 +24,14 @@ import {
   metaRowKey,
   rowKey,
   rowsEnd,
+  writeRowKey,
 } from './lmdb-row.js'
 
 /**
  * The rows of an open environment: keys and values are bytes as described in lmdb-row.ts, in the order of the
- * keys' bytes.
+ * keys' bytes. A string stands for the key of the row in which the table keeps that key.
  */
-export type Rows = RootDatabase<Uint8Array, Uint8Array>
+export type Rows = RootDatabase<Uint8Array, Uint8Array | string>
 type ReadTransaction = ReturnType<Rows['useReadTransaction']>
 
 /** Address space set aside for an environment, and so the largest it can become. Nothing is allocated by it. */
@@ -48,15 +50,27 @@ const rowsStart = Buffer.of(1)
 /** Opens the environment in `directory`, making it if need be. The same in every thread. */
 export function openRows(directory: string): Rows {
   reserveLockFile(directory)
-  return open<Uint8Array, Uint8Array>(directory, {
+  return open<Uint8Array, Uint8Array | string>(directory, {
     encoding: 'binary',
-    keyEncoding: 'binary',
+    keyEncoder: { writeKey, readKey },
     overlappingSync: false,
     mapSize: mapBytes,
     maxDbs: 1,
     noSubdir: false,
     pageSize: pageBytes,
   })
+}
+
+/** Writes a key where the library wants it; returns its end. Throws a RangeError where there is no room. */
+function writeKey(key: Uint8Array | string, target: Uint8Array, start: number): number {
+  if (typeof key === 'string') return writeRowKey(key, target, start)
+  target.set(key, start)
+  return start + key.length
+}
+
+/** A key as the library shows it, copied: what a buffer calls a slice is none. */
+function readKey(source: Uint8Array, start: number, end: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(source, start, end)
 }
 
 /**
@@ -105,21 +119,19 @@ export class Environment {
   }
 
   get(key: string): TableRecord | undefined {
-    const bytes = rowKey(key)
-    const row = this.#rows.get(bytes)
-    return row === undefined ? undefined : decodeRow(bytes, row, this.file)
+    // It is valid until the next call only, and perhaps longer than its length says.
+    const row = this.#rows.getBinaryFast(key)
+    return row && copyRow(key, row, row.length, this.file)
   }
 
   /** The same without the value, whose checksum is not looked at. */
   head(key: string): RecordHead | undefined {
-    const bytes = rowKey(key)
-    // It is valid until the next call only, and longer than what was found.
-    const row = this.#rows.getBinaryFast(bytes)
-    return row && decodeHead(bytes, row, row.length, this.file)
+    const row = this.#rows.getBinaryFast(key)
+    return row && decodeHead(key, row, row.length, this.file)
   }
 
   has(key: string): boolean {
-    return this.#rows.doesExist(rowKey(key))
+    return this.#rows.doesExist(key)
   }
 
   /** Keys that begin with `prefix` and follow `after`, in byte order, as they are asked for. */
@@ -128,7 +140,7 @@ export class Environment {
     const afterBytes = rowKey(after)
     const isBehindPrefix = Buffer.compare(afterBytes, prefixBytes) >= 0
     const start = isBehindPrefix ? afterBytes : prefixBytes
-    for (const bytes of this.#rows.getKeys({ start, end: rowsEnd, exclusiveStart: isBehindPrefix })) {
+    for (const bytes of this.#keys(start, rowsEnd, isBehindPrefix)) {
       const key = keyOfRow(bytes)
       if (!key.startsWith(prefix)) return
       yield key
@@ -137,9 +149,14 @@ export class Environment {
 
   /** Words of expiry-order.ts from `start` on, in order, as they are asked for. */
   *expiries(start: string): Iterable<string> {
-    for (const bytes of this.#rows.getKeys({ start: expiryRowKey(start), end: expiriesEnd })) {
+    for (const bytes of this.#keys(expiryRowKey(start), expiriesEnd, false)) {
       yield keyOfRow(bytes)
     }
+  }
+
+  #keys(start: Uint8Array, end: Uint8Array, exclusiveStart: boolean): Iterable<Uint8Array> {
+    // Keys are shown as bytes only.
+    return this.#rows.getKeys({ start, end, exclusiveStart }) as Iterable<Uint8Array>
   }
 
   count(): number {
@@ -218,7 +235,8 @@ class EnvironmentView implements TableView {
       exclusiveStart: after !== undefined,
       transaction: this.#transaction,
     })
-    for (const { key, value } of range) {
+    // Keys are shown as bytes only.
+    for (const { key, value } of range as Iterable<{ key: Uint8Array; value: Uint8Array }>) {
       bytes += key.length + value.length
       if (found.length > 0 && bytes > bytesMax) break
       found.push([keyOfRow(key), decodeRow(key, value, this.#file)])

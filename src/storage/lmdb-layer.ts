@@ -1,6 +1,6 @@
 /**
  * A layer of the table in memory: what was written since some moment, over everything older. It knows its keys
- * in order, and in the order in which they expire.
+ * in order, when it is asked, and in the order in which they expire.
  */
 import { expiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { KeyRuns } from './key-runs.js'
@@ -12,7 +12,7 @@ export class Layer {
   /** True: everything was removed when the layer began, so that nothing older shows through. */
   readonly hidesOlder: boolean
   readonly rows = new RowMap()
-  readonly #order = new KeyRuns()
+  readonly #order = new KeyRuns(this.rows.slabs)
   readonly #expiries = new SortedKeys()
 
   constructor(hidesOlder = false) {
@@ -21,7 +21,7 @@ export class Layer {
 
   set(key: string, row: Layered): void {
     this.hide(key)
-    if (this.rows.set(key, row)) this.#order.add(key)
+    this.rows.set(key, row)
     if (row !== deleted && row.expiresAt !== undefined) this.#expiries.add(expiryWord(row.expiresAt, key))
   }
 

@@ -1,5 +1,5 @@
 /**
- * How rows of the table stand in LMDB, and how they travel to the thread that writes them.
+ * How rows of the table stand in LMDB.
  *
  * In LMDB the key of a row is the byte 1 and the key's UTF-8 bytes; its value is a checksum (CRC-32 of the
  * whole key and of what follows), the version (8 bytes), when it expires (8 bytes, NaN for never) and the value
@@ -7,15 +7,10 @@
  * little-endian. LMDB has no checksums of its own.
  *
  * For each row that expires there is one more, whose key is the byte 2 and a word of expiry-order.ts, with
- * nothing to say in its value; the row with the key 3 counts them (8 bytes).
- *
- * A *slab* is a run of rows in one piece of memory that can be handed to another thread: for each row the
- * length of its key (2 bytes), of its value (4 bytes, all ones for a removal), the key and the value, with
- * room where the checksum goes.
- */
+ * nothing to say in its value; the row with the key 3 counts them (8 bytes). */
 import zlib from 'node:zlib'
-import { present } from '../base/assert.js'
 import type { RecordHead, TableRecord } from '../kv/table.js'
+import { keyAtHand, takeKey } from './key-bytes.js'
 
 /** The key of the row that holds `meta`. */
 export const metaRowKey = Buffer.of(0)
@@ -30,9 +25,9 @@ export const expiriesEnd = Buffer.of(expiryTag + 1)
 /** The value of a row that has nothing to say. */
 export const nothing = Buffer.of(0)
 const checksumBytes = 4
-const rowHeaderBytes = 20
-const slabRowBytes = 6
-const removal = 0xffff_ffff
+/** Bytes of a row between its checksum and its value. */
+export const rowHeadBytes = 16
+const rowHeaderBytes = checksumBytes + rowHeadBytes
 
 /** Thrown when what was stored cannot be what was written. The message names file and key, and what to do. */
 export class TableDamaged extends Error {
@@ -52,6 +47,16 @@ export function rowKey(key: string): Buffer {
   bytes[0] = keyTag
   bytes.write(key, 1)
   return bytes
+}
+
+/** Writes the key of a row, from a key of the table; returns its end. Throws a RangeError where there is no room. */
+export function writeRowKey(key: string, target: Uint8Array, start: number): number {
+  takeKey(key)
+  const { bytes, length } = keyAtHand
+  if (start + 1 + length > target.length) throw new RangeError('the key is too long')
+  target[start] = keyTag
+  for (let position = 0; position < length; position++) target[start + 1 + position] = bytes[position] ?? 0
+  return start + 1 + length
 }
 
 /** The key of the table, from the key of a row; or the word, from the key of a row that tells what expires. */
@@ -87,12 +92,35 @@ export function decodeRow(key: Uint8Array, bytes: Uint8Array, file: string): Tab
   }
 }
 
-/** Reads of a row all but its value, which is not looked at. Throws {@link TableDamaged}. */
-export function decodeHead(key: Uint8Array, bytes: Uint8Array, byteCount: number, file: string): RecordHead {
-  if (byteCount < rowHeaderBytes)
-    throw new TableDamaged(file, `key ${JSON.stringify(keyOfRow(key))}: it is cut off`)
+/**
+ * Reads a row that is to be copied: the first `byteCount` bytes. Key and row are copied as one piece, of which the value
+ * is a part, because one checksum is over both. Throws {@link TableDamaged}.
+ */
+export function copyRow(key: string, bytes: Uint8Array, byteCount: number, file: string): TableRecord {
+  if (byteCount < rowHeaderBytes) throw new TableDamaged(file, `key ${JSON.stringify(key)}: it is cut off`)
+  takeKey(key)
+  const restStart = 1 + keyAtHand.length
+  const copy = Buffer.allocUnsafe(restStart + byteCount - checksumBytes)
+  writeRowKey(key, copy, 0)
+  copy.set(
+    new Uint8Array(bytes.buffer, bytes.byteOffset + checksumBytes, byteCount - checksumBytes),
+    restStart,
+  )
   const numbers = new DataView(bytes.buffer, bytes.byteOffset, rowHeaderBytes)
-  return { version: versionAt(numbers, 0), expiresAt: expiryAt(numbers, 0) }
+  if (numbers.getUint32(0, true) !== zlib.crc32(copy))
+    throw new TableDamaged(file, `key ${JSON.stringify(key)}: its checksum does not match`)
+  return {
+    value: copy.subarray(restStart + rowHeadBytes),
+    version: versionAt(numbers, checksumBytes),
+    expiresAt: expiryAt(numbers, checksumBytes),
+  }
+}
+
+/** Reads of a row all but its value, which is not looked at. Throws {@link TableDamaged}. */
+export function decodeHead(key: string, bytes: Uint8Array, byteCount: number, file: string): RecordHead {
+  if (byteCount < rowHeaderBytes) throw new TableDamaged(file, `key ${JSON.stringify(key)}: it is cut off`)
+  const numbers = new DataView(bytes.buffer, bytes.byteOffset, rowHeaderBytes)
+  return { version: versionAt(numbers, checksumBytes), expiresAt: expiryAt(numbers, checksumBytes) }
 }
 
 /** The value of the row that holds `meta`: a checksum and then the bytes, which are copied. */
@@ -111,142 +139,63 @@ export function decodeMeta(bytes: Uint8Array, file: string): Uint8Array {
   return row.subarray(checksumBytes)
 }
 
+/** The version of a row, whose checksum ends at `start`. */
+export function versionAt(numbers: DataView, start: number): number {
+  return numbers.getUint32(start + 4, true) * 0x1_0000_0000 + numbers.getUint32(start, true)
+}
+
+/** When a row expires, whose checksum ends at `start`; undefined for never. */
+export function expiryAt(numbers: DataView, start: number): number | undefined {
+  const expiresAt = numbers.getFloat64(start + 8, true)
+  return Number.isNaN(expiresAt) ? undefined : expiresAt
+}
+
 function rowChecksum(key: Uint8Array, row: Buffer): number {
   return zlib.crc32(row.subarray(checksumBytes), zlib.crc32(key))
 }
 
-/** Puts rows into a slab. The memory belongs to the caller, who may transfer it. */
-export function encodeSlab(rows: readonly (readonly [key: string, record: TableRecord])[]): ArrayBuffer {
-  let bytesMax = 0
-  for (const [key, record] of rows) bytesMax += slabRowBytesMax(key, record)
-  const memory = slabMemory(bytesMax)
-  let end = 0
-  for (const [key, record] of rows) end = writeSlabRow(memory, end, key, record)
-  const { buffer, byteOffset } = memory.bytes
-  return buffer.slice(byteOffset, byteOffset + end)
-}
+/**
+ * Makes rows of LMDB of rows in memory (row-slabs.ts), one at a time and always in the same memory: key and value are to
+ * be used before the next one is made.
+ */
+export class RowEncoder {
+  /** Room for the checksum of a row whose key is empty, the tag, the key, and the rest of the row. */
+  #memory = Buffer.allocUnsafeSlow(64 * 1024)
+  readonly #keyMemory = Buffer.allocUnsafeSlow(4096)
+  #keyBytes = -1
+  #bytes = -1
+  #keyAndRest = this.#memory
+  key = this.#keyMemory
+  value = this.#memory
 
-/** More bytes of a slab than a row will take, found without looking at each character of its key. */
-export function slabRowBytesMax(key: string, record: TableRecord | undefined): number {
-  const valueBytes = record === undefined ? 0 : rowHeaderBytes + record.value.length
-  return slabRowBytes + 1 + 3 * key.length + valueBytes
-}
-
-/** Memory of a slab, twice: a view of numbers costs a part of what the methods of a buffer do. */
-export interface SlabMemory {
-  readonly bytes: Buffer<ArrayBuffer>
-  readonly numbers: DataView
-}
-
-/** Memory for a slab, which holds whatever it held before. */
-export function slabMemory(byteCount: number): SlabMemory {
-  const bytes = Buffer.allocUnsafeSlow(byteCount)
-  return { bytes, numbers: new DataView(bytes.buffer, bytes.byteOffset, byteCount) }
-}
-
-/** Writes a row at `start` of a slab that has room for it, `record` undefined for a removal; returns its end. */
-export function writeSlabRow(
-  { bytes, numbers }: SlabMemory,
-  start: number,
-  key: string,
-  record: TableRecord | undefined,
-): number {
-  const keyStart = start + slabRowBytes
-  bytes[keyStart] = keyTag
-  const valueStart = writeKey(bytes, keyStart + 1, key)
-  numbers.setUint16(start, valueStart - keyStart, true)
-  if (record === undefined) {
-    numbers.setUint32(start + 2, removal, true)
-    return valueStart
+  /** `row` is a key of `keyBytes` bytes and all that follows it in memory. */
+  encode(row: Uint8Array, keyBytes: number): void {
+    this.#makeViews(keyBytes, row.length)
+    const memory = this.#memory
+    memory[checksumBytes] = keyTag
+    memory.set(row, checksumBytes + 1)
+    for (let position = 0; position <= keyBytes; position++)
+      this.#keyMemory[position] = memory[checksumBytes + position] ?? 0
+    // The checksum is that of the key and of the rest in one piece. Then it takes the place of the end of that key.
+    this.value.writeUInt32LE(zlib.crc32(this.#keyAndRest), 0)
   }
-  const { value, version, expiresAt } = record
-  numbers.setUint32(start + 2, rowHeaderBytes + value.length, true)
-  numbers.setUint32(valueStart + 4, version >>> 0, true)
-  numbers.setUint32(valueStart + 8, Math.floor(version / 0x1_0000_0000), true)
-  numbers.setFloat64(valueStart + 12, expiresAt ?? Number.NaN, true)
-  bytes.set(value, valueStart + rowHeaderBytes)
-  return valueStart + rowHeaderBytes + value.length
-}
 
-/** Keys of plain characters up to this length are written here: the way to the system's function takes longer. */
-const shortKey = 40
-
-/** Writes a key in UTF-8; returns its end. */
-function writeKey(bytes: Buffer, start: number, key: string): number {
-  if (key.length > shortKey) return start + bytes.write(key, start)
-  for (let position = 0; position < key.length; position++) {
-    const unit = key.charCodeAt(position)
-    if (unit > 0x7f) return start + bytes.write(key, start)
-    bytes[start + position] = unit
+  /** Only the key, for a removal. */
+  encodeKey(key: Uint8Array): void {
+    this.#makeViews(key.length, key.length)
+    this.#keyMemory[0] = keyTag
+    this.#keyMemory.set(key, 1)
   }
-  return start + key.length
-}
 
-/** The record of the row that begins at `start` of a slab and is no removal; its value is a view of the slab. */
-export function recordInSlab({ bytes, numbers }: SlabMemory, start: number): TableRecord {
-  const valueStart = start + slabRowBytes + numbers.getUint16(start, true)
-  const valueEnd = valueStart + numbers.getUint32(start + 2, true)
-  return {
-    value: bytes.subarray(valueStart + rowHeaderBytes, valueEnd),
-    version: versionAt(numbers, valueStart),
-    expiresAt: expiryAt(numbers, valueStart),
+  /** Rows of the same lengths are frequent, and views are dear beside the rest. */
+  #makeViews(keyBytes: number, bytes: number): void {
+    if (keyBytes === this.#keyBytes && bytes === this.#bytes) return
+    const end = checksumBytes + 1 + bytes
+    if (end > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(2 * end)
+    this.#keyBytes = keyBytes
+    this.#bytes = bytes
+    this.key = this.#keyMemory.subarray(0, 1 + keyBytes)
+    this.#keyAndRest = this.#memory.subarray(checksumBytes, end)
+    this.value = this.#memory.subarray(1 + keyBytes, end)
   }
-}
-
-/** The same without the value. */
-export function headInSlab({ numbers }: SlabMemory, start: number): RecordHead {
-  const valueStart = start + slabRowBytes + numbers.getUint16(start, true)
-  return { version: versionAt(numbers, valueStart), expiresAt: expiryAt(numbers, valueStart) }
-}
-
-function versionAt(numbers: DataView, valueStart: number): number {
-  return numbers.getUint32(valueStart + 8, true) * 0x1_0000_0000 + numbers.getUint32(valueStart + 4, true)
-}
-
-function expiryAt(numbers: DataView, valueStart: number): number | undefined {
-  const expiresAt = numbers.getFloat64(valueStart + 12, true)
-  return Number.isNaN(expiresAt) ? undefined : expiresAt
-}
-
-/** A row as it lies in a slab. */
-export interface SlabRow {
-  readonly key: Buffer
-  /** The row's value with its checksum, or undefined for a removal. */
-  readonly value: Buffer | undefined
-}
-
-/** The rows of several slabs in the order of their keys' bytes; of those that have the same key, the last one. */
-export function* rowsInOrder(memories: readonly ArrayBuffer[]): Generator<SlabRow, undefined> {
-  const slabs: Buffer[] = []
-  const starts: number[] = []
-  // By the keys' bytes as strings of characters up to U+00FF: such strings compare as their bytes do.
-  const rows = new Map<string, number>()
-  for (const memory of memories) {
-    const slab = Buffer.from(memory)
-    for (let start = 0; start < slab.length; ) {
-      const keyStart = start + slabRowBytes
-      const keyEnd = keyStart + slab.readUInt16LE(start)
-      const valueLength = slab.readUInt32LE(start + 2)
-      rows.set(slab.toString('latin1', keyStart, keyEnd), starts.length)
-      slabs.push(slab)
-      starts.push(start)
-      start = valueLength === removal ? keyEnd : keyEnd + valueLength
-    }
-  }
-  for (const order of [...rows.keys()].sort()) {
-    const row = present(rows.get(order), 'the row of a key')
-    yield rowInSlab(present(slabs[row], 'its slab'), present(starts[row], 'its place'))
-  }
-  return undefined
-}
-
-/** The row that begins at `start`, as views of the slab; fills in the checksum. */
-function rowInSlab(slab: Buffer, start: number): SlabRow {
-  const keyEnd = start + slabRowBytes + slab.readUInt16LE(start)
-  const valueLength = slab.readUInt32LE(start + 2)
-  const key = slab.subarray(start + slabRowBytes, keyEnd)
-  if (valueLength === removal) return { key, value: undefined }
-  const value = slab.subarray(keyEnd, keyEnd + valueLength)
-  value.writeUInt32LE(rowChecksum(key, value), 0)
-  return { key, value }
 }

@@ -3,10 +3,10 @@
  *
  * A read looks at three layers, the newest first: *recent* (written since the last checkpoint began), *frozen*
  * (being written to LMDB by a checkpoint that is under way) and the environment. A checkpoint turns recent
- * into frozen, hands copies of its slabs to a thread of its own, one a turn of the loop, and when the thread has
- * committed and synced it in one transaction together with `meta`, its rows become part of the cache that stands
- * before the environment (row-cache.ts). Memory is bounded by that cache and by whoever decides when to checkpoint:
- * about three times {@link LmdbTable.pendingBytes} while one is under way.
+ * into frozen, lets a thread of its own read it where it is, and when the thread has committed and synced it in one
+ * transaction together with `meta`, its rows become part of the cache that stands before the environment
+ * (row-cache.ts). Memory is bounded by that cache and by whoever decides when to checkpoint: about twice
+ * {@link LmdbTable.pendingBytes} while one is under way.
  *
  * To remove everything is to begin a layer through which nothing older shows; the next checkpoint empties the
  * environment before it writes.
@@ -27,11 +27,10 @@ import { compareKeys } from './key-order.js'
 import { TableDirectories } from './lmdb-directories.js'
 import { Environment } from './lmdb-environment.js'
 import { Layer } from './lmdb-layer.js'
-import { encodeSlab } from './lmdb-row.js'
 import { WriterThread } from './lmdb-thread.js'
 import { mergedOrder } from './merged-order.js'
 import { RowCache } from './row-cache.js'
-import { deleted, type Layered } from './row-map.js'
+import { deleted, type Layered, RowMap } from './row-map.js'
 
 export { TableDamaged } from './lmdb-row.js'
 
@@ -166,18 +165,8 @@ export class LmdbTable implements TableStore {
     this.#frozen = this.#recent
     this.#recent = new Layer()
     if (this.#frozen.hidesOlder) this.#writer.tell({ kind: 'clear' })
-    const slabs = this.#frozen.rows.slabs()
-    const handOver = (): void => {
-      if (this.#isClosed) return
-      const next = slabs.next()
-      if (next.done === true) {
-        this.#writer.ask({ kind: 'commit', meta }, error => this.#checkpointed(meta, error, done))
-        return
-      }
-      this.#writer.tell({ kind: 'rows', into: 'table', slab: next.value })
-      setImmediate(handOver)
-    }
-    handOver()
+    this.#writer.tell({ kind: 'rows', into: 'table', rows: this.#frozen.rows.shared() })
+    this.#writer.ask({ kind: 'commit', meta }, error => this.#checkpointed(meta, error, done))
   }
 
   beginSnapshot(): void {
@@ -190,7 +179,9 @@ export class LmdbTable implements TableStore {
 
   addSnapshotRows(rows: readonly (readonly [key: string, record: TableRecord])[]): void {
     assert(this.#building !== undefined && !this.#isFinishing, 'a snapshot was begun')
-    this.#writer.tell({ kind: 'rows', into: 'snapshot', slab: encodeSlab(rows) })
+    const together = new RowMap()
+    for (const [key, record] of rows) together.set(key, record)
+    this.#writer.tell({ kind: 'rows', into: 'snapshot', rows: together.shared() })
   }
 
   finishSnapshot(meta: Uint8Array, done: Done): void {

@@ -42,8 +42,7 @@ export class WriterThread {
   /** Tells the writer something that it does not answer. */
   tell(message: WriterMessage): void {
     if (this.#failure !== undefined) return
-    const transfer = message.kind === 'rows' ? [message.slab] : []
-    this.#started().postMessage(message, transfer)
+    this.#started().postMessage(message)
   }
 
   /** Tells the writer something, and calls `answered` in a later turn, in the order of asking. */

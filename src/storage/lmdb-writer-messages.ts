@@ -2,11 +2,12 @@
  * What the table and the thread that writes for it say to each other. Messages are carried out in order;
  * `commit` and `finish` are answered, once each.
  */
+import type { SharedRows } from './row-map.js'
 
 /** What the writer is told. `table` is the environment in use, `snapshot` the one that is built beside it. */
 export type WriterMessage =
-  /** Changes for the next commit of that environment. */
-  | { readonly kind: 'rows'; readonly into: 'table' | 'snapshot'; readonly slab: ArrayBuffer }
+  /** Changes for the next commit of that environment. Their memory belongs to the writer until that is answered. */
+  | { readonly kind: 'rows'; readonly into: 'table' | 'snapshot'; readonly rows: SharedRows }
   /** The next commit of the table begins by removing everything; it precedes that commit's rows. */
   | { readonly kind: 'clear' }
   /** Writes what was gathered for the table and `meta`, in one transaction. */

@@ -1,8 +1,10 @@
 /**
- * Rows by their keys, of which only the key and a number are on the JavaScript heap: the rest is in slabs (row-slabs.ts).
- * It knows of removals as well.
+ * Rows by their keys, of which nothing is on the JavaScript heap: rows are in slabs (row-slabs.ts), and where the latest
+ * one of each key is says an index (row-index.ts). It knows of removals as well.
  */
 import type { RecordHead, TableRecord } from '../kv/table.js'
+import { takeKey } from './key-bytes.js'
+import { RowIndex } from './row-index.js'
 import { RowSlabs } from './row-slabs.js'
 
 /** In the place of a record: the key was removed. */
@@ -10,13 +12,19 @@ export const deleted = Symbol('deleted')
 /** What is known of a key. */
 export type Layered = TableRecord | typeof deleted
 
-/** In the place of a place: the key was removed. */
-const nowhere = -1
+/** Rows as another thread reads them: memory that both see. Nobody changes it while it is read. */
+export interface SharedRows {
+  readonly slabs: readonly SharedArrayBuffer[]
+  /** For row-index.ts. */
+  readonly index: SharedArrayBuffer
+  /** As in {@link RowMap.bytes}. */
+  readonly bytes: number
+}
 
 /** See the head of this file. */
 export class RowMap {
-  readonly #places = new Map<string, number>()
   readonly #slabs = new RowSlabs()
+  readonly #index = new RowIndex(this.#slabs)
 
   /** Bytes of what was written. */
   get bytes(): number {
@@ -25,47 +33,64 @@ export class RowMap {
 
   /** How many keys it knows. */
   get size(): number {
-    return this.#places.size
+    return this.#index.size
+  }
+
+  /** All rows that were ever written, the latest and others. */
+  get slabs(): RowSlabs {
+    return this.#slabs
   }
 
   get(key: string): Layered | undefined {
-    const place = this.#places.get(key)
-    if (place === undefined) return undefined
-    return place === nowhere ? deleted : this.#slabs.record(place)
+    const place = this.#find(key)
+    if (place === 0) return undefined
+    return this.#slabs.isRemoval(place) ? deleted : this.#slabs.record(place)
   }
 
   /** Whether the key is there; undefined where nothing is known of it. */
   has(key: string): boolean | undefined {
-    const place = this.#places.get(key)
-    return place === undefined ? undefined : place !== nowhere
+    const place = this.#find(key)
+    return place === 0 ? undefined : !this.#slabs.isRemoval(place)
   }
 
   /** The same as {@link get}, without the value. */
   head(key: string): RecordHead | typeof deleted | undefined {
-    const place = this.#places.get(key)
-    if (place === undefined) return undefined
-    return place === nowhere ? deleted : this.#slabs.head(place)
+    const place = this.#find(key)
+    if (place === 0) return undefined
+    return this.#slabs.isRemoval(place) ? deleted : this.#slabs.head(place)
   }
 
   /** Returns whether nothing was known of the key before. */
   set(key: string, row: Layered): boolean {
-    const record = row === deleted ? undefined : row
-    const place = this.#slabs.add(key, record)
-    const known = this.#places.size
-    this.#places.set(key, record === undefined ? nowhere : place)
-    return this.#places.size > known
+    takeKey(key)
+    const isNewKey = this.#index.find() === 0
+    this.#index.put(this.#slabs.add(row === deleted ? undefined : row, isNewKey))
+    return isNewKey
   }
 
-  /** What is known, in no order. */
+  /** What is known, in the order of writing. */
   *rows(): Generator<readonly [key: string, row: Layered], undefined> {
-    for (const [key, place] of this.#places) {
-      yield [key, place === nowhere ? deleted : this.#slabs.record(place)]
+    for (const place of this.#slabs.placesBehind(0)) {
+      const key = this.#slabs.key(place)
+      if (this.#find(key) !== place) continue
+      yield [key, this.#slabs.isRemoval(place) ? deleted : this.#slabs.record(place)]
     }
     return undefined
   }
 
-  /** All that was written, in slabs for the thread that writes: what is later counts. One is made as it is asked for. */
-  slabs(): Generator<ArrayBuffer, undefined> {
-    return this.#slabs.copies()
+  /** For the thread that writes it. Nothing may be written here until that is done. */
+  shared(): SharedRows {
+    return { slabs: this.#slabs.memories, index: this.#index.memory, bytes: this.bytes }
+  }
+
+  /** It is not used any more; see {@link RowSlabs.release}. Values that were read stay as they are. */
+  release(): void {
+    this.#slabs.release()
+  }
+
+  #find(key: string): number {
+    if (this.#index.size === 0) return 0
+    takeKey(key)
+    return this.#index.find()
   }
 }

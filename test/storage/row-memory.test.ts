@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { TableRecord } from '../../src/kv/table.js'
-import { encodeSlab, rowsInOrder } from '../../src/storage/lmdb-row.js'
+import { decodeRow, RowEncoder } from '../../src/storage/lmdb-row.js'
 import { RowCache } from '../../src/storage/row-cache.js'
-import { deleted, type Layered, RowMap } from '../../src/storage/row-map.js'
+import { deleted, type Layered, RowMap, type SharedRows } from '../../src/storage/row-map.js'
+import { rowsInOrder } from '../../src/storage/rows-in-order.js'
 
 const record = (value: string, version = 1, expiresAt?: number): TableRecord => ({
   value: Buffer.from(value),
@@ -14,6 +15,23 @@ const plain = (row: Layered | undefined): unknown =>
   row === undefined || row === deleted
     ? row
     : { version: row.version, expiresAt: row.expiresAt, value: Buffer.from(row.value).toString('latin1') }
+
+/** What the writer makes of rows: their keys as they stand in LMDB, and what a reader finds under them. */
+function written(parts: readonly SharedRows[]): [key: Buffer, row: Layered][] {
+  const { rows, places } = rowsInOrder(parts)
+  const encoder = new RowEncoder()
+  return [...places].map(place => {
+    const row = rows.keyAndValue(place)
+    if (rows.isRemoval(place)) {
+      encoder.encodeKey(row)
+      return [Buffer.from(encoder.key), deleted]
+    }
+    encoder.encode(row, rows.keyLength(place))
+    const key = Buffer.from(encoder.key)
+    // The memory of one row is that of the next.
+    return [key, decodeRow(key, Buffer.from(encoder.value), 'a file')]
+  })
+}
 
 interface WrittenRow {
   readonly length: number
@@ -27,7 +45,7 @@ describe('rows in memory', () => {
     fc.string({ unit: 'grapheme' }),
   )
   // Of a value only the length, so that a counterexample can be read; undefined for a removal.
-  const written = fc.option(
+  const change = fc.option(
     fc.record({
       length: fc.oneof(
         fc.constantFrom(0, 1, 700_000, 2 ** 20 - 30, 2 ** 20, 2 ** 21),
@@ -46,6 +64,7 @@ describe('rows in memory', () => {
       for (const [key, one] of writes) {
         const row = one === undefined ? deleted : { ...one, value: Buffer.alloc(one.length, `${key} `) }
         expect(rows.set(key, row)).to.equal(!expected.has(key))
+        expected.delete(key)
         expected.set(key, row)
       }
       for (const [key, row] of expected) {
@@ -62,20 +81,17 @@ describe('rows in memory', () => {
         undefined,
       ])
       expect([...rows.rows()].map(([key]) => key)).to.deep.equal([...expected.keys()])
-      const inOrder = [...rowsInOrder([...rows.slabs()])]
-      const order = [...expected.keys()].map(key => Buffer.from(`\u0001${key}`)).sort(Buffer.compare)
-      expect(inOrder.map(({ key }) => key.toString('hex'))).to.deep.equal(
-        order.map(key => key.toString('hex')),
+      const order = [...expected.keys()].sort((one, other) =>
+        Buffer.compare(Buffer.from(one), Buffer.from(other)),
       )
-      for (const { key, value } of inOrder) {
-        const row = expected.get(key.toString('utf8', 1))
-        const expectedValue = row === deleted || row === undefined ? undefined : row.value
-        expect(value?.subarray(20).toString('latin1')).to.equal(
-          expectedValue && Buffer.from(expectedValue).toString('latin1'),
-        )
-      }
+      const found = written([rows.shared()])
+      expect(found.map(([key]) => key.toString('hex'))).to.deep.equal(
+        order.map(key => Buffer.from(`\u0001${key}`).toString('hex')),
+      )
+      for (const [key, row] of found)
+        expect(plain(row)).to.deep.equal(plain(expected.get(key.toString('utf8', 1))))
     }
-    fc.assert(fc.property(fc.array(fc.tuple(key, written), { maxLength: 40 }), check), { numRuns: 30 })
+    fc.assert(fc.property(fc.array(fc.tuple(key, change), { maxLength: 40 }), check), { numRuns: 30 })
   })
 
   it('keep a value that was read as it was, whatever is written afterwards', () => {
@@ -84,26 +100,51 @@ describe('rows in memory', () => {
     const first = rows.get('key')
     rows.set('key', record('other'))
     expect(plain(first)).to.deep.equal(plain(record('first')))
-    const [slab] = rows.slabs()
-    new Uint8Array(slab ?? new ArrayBuffer(0)).fill(0)
     expect(plain(rows.get('key'))).to.deep.equal(plain(record('other')))
   })
 
-  it('are written in the order of their bytes when several slabs have them, the last of each', () => {
-    const slabs = [
-      encodeSlab([
+  it('are written into memory of rows that were forgotten, but never over a value that somebody has read', () => {
+    const fill = (rows: RowMap, value: string): void => {
+      for (let key = 0; key < 3000; key++) rows.set(`key${key}`, record(value.repeat(1000)))
+    }
+    const lent: Layered[] = []
+    const memories = new Set<SharedArrayBuffer>()
+    let isAgain = false
+    for (const value of 'abcdefgh') {
+      const rows = new RowMap()
+      fill(rows, value)
+      for (const memory of rows.shared().slabs) {
+        isAgain ||= memories.has(memory)
+        memories.add(memory)
+      }
+      const read = rows.get(`key${value.charCodeAt(0)}`)
+      lent.push(read ?? deleted)
+      rows.release()
+    }
+    expect(isAgain, 'memory was used again').to.equal(true)
+    expect(lent.map(plain)).to.deep.equal([...'abcdefgh'].map(value => plain(record(value.repeat(1000)))))
+  })
+
+  it('are written in the order of their bytes when several parts have them, the last of each', () => {
+    const parts = [
+      [
         ['b', record('old', 1)],
         ['\u{1f600}', record('face', 2)],
-      ]),
-      encodeSlab([
+      ],
+      [
         ['\uffff', record('end', 3)],
         ['b', record('new', 4)],
         ['a', record('first', 5)],
-      ]),
-    ]
-    const found = [...rowsInOrder(slabs)].map(({ key, value }) => [
+      ],
+    ] as const
+    const shared = parts.map(part => {
+      const rows = new RowMap()
+      for (const [key, row] of part) rows.set(key, row)
+      return rows.shared()
+    })
+    const found = written(shared).map(([key, row]) => [
       key.toString('utf8', 1),
-      value?.toString('utf8', 20),
+      row === deleted ? row : Buffer.from(row.value).toString(),
     ])
     expect(found).to.deep.equal([
       ['a', 'first'],
@@ -145,21 +186,27 @@ describe('the cache of rows', () => {
         // What is found in the environment is what was written there.
         if (!latest.has(key)) latest.set(key, turn % 4 === 0 ? undefined : turn)
         const version = latest.get(key)
-        cache.note(key, version === undefined ? undefined : record(value, version))
+        for (let times = 0; times < 2; times++)
+          cache.note(key, version === undefined ? undefined : record(value, version))
       }
       look(key)
     }
     expect(hits).to.be.above(many / 2)
   })
 
-  it('forgets what was not read lately, and keeps no long values', () => {
+  it('keeps what is read twice, forgets what was not read lately, and keeps no long values', () => {
     const cache = new RowCache()
-    cache.note('long', record('v'.repeat(8193)))
-    cache.note('once', record('1'))
-    cache.note('again', record('2'))
+    const note = (key: string, found: TableRecord): void => {
+      cache.note(key, found)
+      expect(cache.has(key), 'after the first time').to.equal(undefined)
+      cache.note(key, found)
+    }
+    note('long', record('v'.repeat(8193)))
+    note('once', record('1'))
+    note('again', record('2'))
     expect(cache.get('long')).to.equal(undefined)
     for (let key = 0; key < many; key++) {
-      cache.note(`key${key}`, record(value))
+      note(`key${key}`, record(value))
       cache.get('again')
     }
     expect([cache.has('once'), cache.has('again')]).to.deep.equal([undefined, true])

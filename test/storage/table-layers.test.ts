@@ -7,6 +7,7 @@ import type { TableStore } from '../../src/kv/table.js'
 import { KeyRuns } from '../../src/storage/key-runs.js'
 import { openLmdbTable } from '../../src/storage/lmdb-table.js'
 import { MemoryTable } from '../../src/storage/memory-table.js'
+import { deleted, RowMap } from '../../src/storage/row-map.js'
 import { SortedKeys } from '../../src/storage/sorted-keys.js'
 
 const keys = ['', 'a', 'b', 'ba', 'c', '\uffff', '\u{1f600}', 'k'.repeat(40)].map(end => `key${end}`)
@@ -88,17 +89,32 @@ describe('the layers of the table', () => {
     await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 250, size: 'max' }), run), { numRuns: 8 })
   })
 
-  it('read in order what was gathered in any order', () => {
-    for (const unit of ['key', '\u{1f600}\uffff']) {
-      const runs = new KeyRuns()
-      const all = Array.from({ length: 40_000 }, (_, index) => `${unit}${(index * 7919) % 40_000}`)
-      for (const [index, one] of all.entries()) runs.add(index % 3 === 0 ? one : `${one}\uffff`)
-      const expected = all.map((one, index) => (index % 3 === 0 ? one : `${one}\uffff`))
-      expected.sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+  it('read in order what was gathered in any order, also when it is asked again and again', () => {
+    for (const [unit, every] of [
+      ['key', 40_000],
+      ['\u{1f600}\uffff', 1700],
+      ['', 900],
+    ] as const) {
+      const rows = new RowMap()
+      const runs = new KeyRuns(rows.slabs)
+      const all = Array.from({ length: 40_000 }, (_, index) => {
+        const key = `${unit}${(index * 7919) % 40_000}`
+        return index % 3 === 0 ? key : `${key}\uffff`
+      })
+      for (const [index, one] of all.entries()) {
+        rows.set(
+          one,
+          index % 5 === 0 ? deleted : { value: Buffer.of(1), version: index, expiresAt: undefined },
+        )
+        if (index % 7 === 0) rows.set(all[index >> 1] ?? '', deleted)
+        if (index % every === 0) expect(runs.from(one).next().value).to.equal(one)
+      }
+      const expected = [...all].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
       expect([...runs.from('')]).to.deep.equal(expected)
       const start = expected[30_000] ?? ''
       expect(runs.from(start).next().value).to.equal(start)
       expect([...runs.from(start)].length).to.equal(10_000)
+      expect(runs.from(`${start}\u0000`).next().value).to.equal(expected[30_001])
     }
   })
 

@@ -1,0 +1,59 @@
+/**
+ * The key that is at hand, as UTF-8 bytes and with its hash. A write looks its key up in several maps and then writes it
+ * into one; the bytes and the hash are made once for all of that.
+ */
+import { keyHash } from './key-hash.js'
+
+/** Keys of plain characters up to this length are written here: the way to the system's function takes longer. */
+const shortKey = 40
+
+/** Room for bytes of keys, and one word more for the zeros behind them. */
+let memory = Buffer.alloc(4096)
+let words = wordsOf(memory)
+let last = ''
+
+/** What {@link takeKey} found; it holds until the next call. */
+export const keyAtHand: { bytes: Uint8Array; length: number; hash: number } = {
+  bytes: memory,
+  length: 0,
+  hash: 0,
+}
+hashIt(0)
+
+/** Makes `key` the key at hand. A lone surrogate, which no key has that came from outside, is written as U+FFFD. */
+export function takeKey(key: string): void {
+  if (key === last) return
+  if (3 * key.length + 4 > memory.length) makeRoom(3 * key.length + 4)
+  last = key
+  hashIt(writeKey(key))
+}
+
+function hashIt(length: number): void {
+  memory[length] = 0
+  memory[length + 1] = 0
+  memory[length + 2] = 0
+  memory[length + 3] = 0
+  keyAtHand.length = length
+  keyAtHand.hash = keyHash(words, length)
+}
+
+/** Writes a key; returns how many bytes it has. */
+function writeKey(key: string): number {
+  if (key.length > shortKey) return memory.write(key)
+  for (let position = 0; position < key.length; position++) {
+    const unit = key.charCodeAt(position)
+    if (unit > 0x7f) return memory.write(key)
+    memory[position] = unit
+  }
+  return key.length
+}
+
+function makeRoom(byteCount: number): void {
+  memory = Buffer.alloc(Math.max(byteCount, 2 * memory.length))
+  words = wordsOf(memory)
+  keyAtHand.bytes = memory
+}
+
+function wordsOf({ buffer, byteOffset, length }: Buffer): Int32Array {
+  return new Int32Array(buffer, byteOffset, length >> 2)
+}
