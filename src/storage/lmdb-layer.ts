@@ -1,6 +1,6 @@
 /**
  * A layer of the table in memory: what was written since some moment, over everything older. It knows its keys
- * in order, when it is asked, and in the order in which they expire.
+ * in order, and in the order in which they expire.
  */
 import { expiryWord, timeOfExpiryWord } from './expiry-order.js'
 import { KeyRuns } from './key-runs.js'
@@ -21,7 +21,7 @@ export class Layer {
 
   set(key: string, row: Layered): void {
     this.hide(key)
-    this.rows.set(key, row)
+    if (this.rows.set(key, row)) this.#order.noteNewKey()
     if (row !== deleted && row.expiresAt !== undefined) this.#expiries.add(expiryWord(row.expiresAt, key))
   }
 

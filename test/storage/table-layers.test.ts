@@ -102,11 +102,9 @@ describe('the layers of the table', () => {
         return index % 3 === 0 ? key : `${key}\uffff`
       })
       for (const [index, one] of all.entries()) {
-        rows.set(
-          one,
-          index % 5 === 0 ? deleted : { value: Buffer.of(1), version: index, expiresAt: undefined },
-        )
-        if (index % 7 === 0) rows.set(all[index >> 1] ?? '', deleted)
+        const row = index % 5 === 0 ? deleted : { value: Buffer.of(1), version: index, expiresAt: undefined }
+        if (rows.set(one, row)) runs.noteNewKey()
+        if (index % 7 === 0 && rows.set(all[index >> 1] ?? '', deleted)) runs.noteNewKey()
         if (index % every === 0) expect(runs.from(one).next().value).to.equal(one)
       }
       const expected = [...all].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
