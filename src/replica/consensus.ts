@@ -13,7 +13,7 @@
 import { assert, present, unreachable } from '../base/assert.js'
 import { type LogIndex, logIndex, type Member, type NodeId, type RequestId } from '../base/ids.js'
 import type { Random } from '../base/random.js'
-import { type Command, encodeCommand, encodeTime } from '../kv/command.js'
+import { type Command, encodeCommand } from '../kv/command.js'
 import { StateMachine } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
@@ -25,10 +25,9 @@ import { decodeMeta, encodeMeta } from './checkpoint.js'
 import { CheckpointPace } from './checkpoint-pace.js'
 import { ClusterNews } from './cluster-news.js'
 import type { Effects, Input, Replica, To } from './contract.js'
-import { Intake } from './intake.js'
-import { LogTime } from './log-time.js'
 import { MembershipDesk } from './membership.js'
 import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
+import { LeaderOffice, type OfficeOptions } from './office.js'
 import { Outbox } from './outbox.js'
 import { Queries } from './queries.js'
 import { ReadDesk, type ReadMoment } from './read-desk.js'
@@ -37,10 +36,8 @@ import { outgoingSnapshot } from './snapshot.js'
 import { clusterStatus } from './status.js'
 
 /** Times in ticks, sizes in bytes. */
-export interface ConsensusOptions extends RaftOptions {
+export interface ConsensusOptions extends RaftOptions, OfficeOptions {
   readonly requestTicks: number
-  /** How long one tick is, for what is told in milliseconds. */
-  readonly tickMs: number
   /** A checkpoint is begun when this much was applied since the last one. */
   readonly checkpointBytes: number
   /** Log kept behind the last checkpoint, for followers that are a little slow. */
@@ -49,8 +46,6 @@ export interface ConsensusOptions extends RaftOptions {
   readonly applySlice: number
   /** Bytes of answers to reads beyond which a turn answers no more of them. */
   readonly answerSlice: number
-  /** Entries proposed and not applied yet at most, in bytes; beyond, the leader says that it is busy. */
-  readonly proposedBytesMax: number
 }
 
 /** What a replica starts with. */
@@ -76,13 +71,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #desk: MembershipDesk
   readonly #news: ClusterNews
   readonly #pace: CheckpointPace
-  #intake: Intake | undefined
-  /** While the intake is there. */
-  #time: LogTime | undefined
+  /** While this node leads and its term is open. */
+  #office: LeaderOffice | undefined
   /** Forwards that came while this leader's term was not open yet. */
   #early: { readonly from: NodeId; readonly forward: Forward }[] = []
-  /** Bytes proposed since this leader's term was opened, and not applied yet. */
-  #proposedBytes = 0
   #tick = 0
   #wallMs = 0
   #applied: LogIndex
@@ -396,7 +388,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #applyCommand(index: LogIndex, data: Uint8Array): void {
     this.#hasClientWrites = true
-    this.#proposedBytes = Math.max(0, this.#proposedBytes - data.length)
+    this.#office?.noteApplied(data.length)
     const applied = this.#state.apply(index, data)
     if (applied === undefined) return
     const { identity, outcome } = applied
@@ -404,7 +396,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (outcome.kind === 'expired' && isOwn) this.#outbox.forgetSession(this.#state.clockMs)
     if (outcome.kind !== 'result' && outcome.kind !== 'repeat') return
     if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result, this.#copies)
-    else this.#intake?.noteResult(identity.session, identity.counter, outcome.result)
+    else this.#office?.intake.noteResult(identity.session, identity.counter, outcome.result)
   }
 
   #applyConfiguration(index: LogIndex): void {
@@ -426,7 +418,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const leadership = this.#raft.serving
     const isOpen = leadership !== undefined && this.#applied >= leadership.firstIndex
     if (!isOpen) this.#closeOffice()
-    else if (this.#intake === undefined) this.#openOffice()
+    else if (this.#office === undefined) this.#openOffice()
     if (this.#raft.role.kind !== 'leader') {
       this.#early = []
       this.#queries.dropForeign()
@@ -434,7 +426,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
 
     this.#moveIfMoved()
-    if (this.#intake !== undefined) this.#serveAsLeader(this.#intake)
+    if (this.#office !== undefined) this.#serveAsLeader(this.#office)
     else if (leader !== undefined && leader !== this.#self.id) {
       for (const forward of this.#takeForwards()) this.#outgoing.push({ to: leader, message: forward })
       this.#queries.sendTo(leader, this.#raft.view.term, this.#tick, this.#retryTicks, this.#outgoing)
@@ -446,16 +438,22 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   /** This node leads, and everything of earlier terms is applied: it takes in what it is sent. */
   #openOffice(): void {
-    this.#intake = new Intake(this.#raft.view.term)
-    this.#time = new LogTime(this.#state.clockMs, this.#tick, this.#options.tickMs)
-    this.#proposedBytes = 0
+    this.#office = new LeaderOffice({
+      term: this.#raft.view.term,
+      tick: this.#tick,
+      state: this.#state,
+      options: this.#options,
+      propose: data => {
+        this.#hasClientWrites = true
+        return this.#raft.propose(data)
+      },
+    })
   }
 
   /** This node leads no longer: what it was asked goes to the next leader. */
   #closeOffice(): void {
-    if (this.#intake === undefined) return
-    this.#intake = undefined
-    this.#time = undefined
+    if (this.#office === undefined) return
+    this.#office = undefined
     this.#desk.clear()
     this.#queries.loseLeadership()
     this.#reads.own.loseLeadership()
@@ -485,10 +483,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return health.some(({ id, inSync }) => id === this.#self.id && inSync)
   }
 
-  #serveAsLeader(intake: Intake): void {
-    for (const { from, forward } of this.#early) this.#takeIn(intake, from, forward)
+  #serveAsLeader(office: LeaderOffice): void {
+    for (const { from, forward } of this.#early) this.#takeIn(office, from, forward)
     this.#early = []
-    for (const forward of this.#takeForwards()) this.#takeIn(intake, this.#self.id, forward)
+    for (const forward of this.#takeForwards()) this.#takeIn(office, this.#self.id, forward)
     for (const { token, request } of this.#queries.takeWaiting()) {
       this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
     }
@@ -497,11 +495,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       for (const { token } of this.#reads.own.takeWaiting()) this.#raft.read(token)
     }
     for (const { token, node } of this.#reads.foreign.takeWaiting()) this.#raft.read(token, node)
-    this.#removeExpired()
+    office.removeExpired(this.#nowMs, this.#applied, this.#raft.view.diskFull)
     for (const { token, response } of this.#desk.work(this.#tick)) {
       this.#queries.finish(token, response, this.#outgoing)
     }
-    for (const [node, sessions] of intake.takeResults()) {
+    for (const [node, sessions] of office.intake.takeResults()) {
       for (const [session, results] of sessions) {
         const copies = this.#copies
         this.#outgoing.push({ to: node, message: { kind: 'forward-reply', session, results, copies } })
@@ -514,11 +512,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return this.#outbox.takeForwards(term, this.#tick, this.#wallMs, this.#state.clockMs, this.#retryTicks)
   }
 
-  #takeIn(intake: Intake, from: NodeId, forward: Forward): void {
-    const isFull = this.#isDiskFullEverywhere()
-    const taken = intake.take(from, forward, this.#nowMs, this.#state, isFull, data => {
-      return this.#propose(data) !== undefined
-    })
+  #takeIn(office: LeaderOffice, from: NodeId, forward: Forward): void {
+    const taken = office.take(from, forward, this.#nowMs, this.#isDiskFullEverywhere())
     if (taken === undefined) return
     const { known, refused } = taken
     if (from === this.#self.id) {
@@ -535,35 +530,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (refused !== undefined) this.#outgoing.push({ to: from, message: refused satisfies ForwardRefused })
   }
 
-  #propose(data: Uint8Array): LogIndex | undefined {
-    if (this.#proposedBytes > this.#options.proposedBytesMax) return undefined
-    this.#hasClientWrites = true
-    const index = this.#raft.propose(data)
-    if (index !== undefined) this.#proposedBytes += data.length
-    return index
-  }
-
   /** The time: while this node leads, what it puts into the log. */
   get #nowMs(): number {
-    const nowMs = this.#time?.now(this.#wallMs, this.#tick) ?? Math.floor(this.#wallMs)
+    const nowMs = this.#office?.nowMs(this.#wallMs, this.#tick) ?? Math.floor(this.#wallMs)
     return Math.max(nowMs, this.#state.clockMs)
-  }
-
-  /** Lets log time go on to the present; returns where it will have, or undefined if it cannot be done now. */
-  #proposeTime(time: LogTime): LogIndex | undefined {
-    const nowMs = this.#nowMs
-    const known = time.proposedFor(nowMs)
-    if (known !== undefined || this.#raft.view.diskFull) return known
-    const index = this.#propose(encodeTime(nowMs))
-    if (index !== undefined) time.noteProposed(index, nowMs)
-    return index
-  }
-
-  /** Where nobody writes, nothing removes what has expired but this. */
-  #removeExpired(): void {
-    const time = this.#time
-    if (time === undefined || time.isUnderWay(this.#applied) || !this.#state.hasExpired(this.#nowMs)) return
-    this.#proposeTime(time)
   }
 
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
@@ -577,12 +547,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #answerReads(confirmed: RaftOutput['readyReads']): void {
     this.#hasReadyReads = false
     if (this.#reads.isIdle) return
-    const time = this.#time
+    const office = this.#office
+    const nowMs = this.#nowMs
     const moment: ReadMoment = {
       applied: this.#applied,
-      nowMs: this.#nowMs,
+      nowMs,
       tick: this.#tick,
-      proposeTime: time && (() => this.#proposeTime(time)),
+      proposeTime: office && (() => office.proposeTime(nowMs, this.#raft.view.diskFull)),
     }
     for (const { token, index } of confirmed) this.#reads.confirm(token, index, moment, this.#outgoing)
     this.#hasReadyReads = this.#reads.answer(moment, this.#outgoing)
