@@ -10,6 +10,7 @@
  *
  * A leader also proposes the time alone, as `[1700000000000]`: that lets log time go on where nobody writes.
  */
+import { writeAscii } from '../base/ascii.js'
 import { present } from '../base/assert.js'
 import type { Operation, Watched } from '../base/operation.js'
 import { decodeOperations, decodeWatched, encodeOperation } from './operation-codec.js'
@@ -89,12 +90,15 @@ function isBareSet(operation: Operation): operation is Extract<Operation, { op: 
 function encodeParts(head: string, value: Uint8Array, tail: string): Uint8Array {
   if (!isPlainText(value)) return Buffer.from(`${head},${JSON.stringify(encodeValue(value))}${tail}`)
   const opening = `${head},"`
-  const openingBytes = Buffer.byteLength(opening)
-  const bytes = Buffer.allocUnsafe(openingBytes + value.length + 1 + tail.length)
-  bytes.write(opening)
-  bytes.set(value, openingBytes)
-  bytes.write(`"${tail}`, openingBytes + value.length, 'latin1')
-  return bytes
+  const closing = `"${tail}`
+  const plain = Buffer.allocUnsafe(opening.length + value.length + closing.length)
+  // Keys are ASCII nearly always, and then each character is a byte.
+  const valueStart = writeAscii(plain, 0, opening)
+  if (valueStart >= 0 && writeAscii(plain, valueStart + value.length, closing) >= 0) {
+    plain.set(value, valueStart)
+    return plain
+  }
+  return Buffer.concat([Buffer.from(opening), value, Buffer.from(closing)])
 }
 
 /** An encoded command and its number in its session. */
@@ -127,7 +131,7 @@ export function encodeProposals(
   for (const { counter, command } of writes) {
     bytes.set(head, start)
     let end = start + head.length
-    end += bytes.write(`${counter},${lowest},`, end, 'latin1')
+    end = writeAscii(bytes, end, `${counter},${lowest},`)
     bytes.set(command, end)
     end += command.length
     bytes[end] = closingBracket

@@ -1,3 +1,5 @@
+import { shortTextMax, writeAscii } from '../base/ascii.js'
+
 /**
  * Gathers text and bytes into one piece, so that the replies of a turn leave in one write. One writer serves
  * many connections, one after the other: its memory stays, unless somebody goes on reading from it.
@@ -15,9 +17,8 @@ export class ByteWriter {
   text(text: string): this {
     // No UTF-16 unit takes more than three bytes.
     this.#makeRoom(text.length * 3)
-    if (text.length > shortTextMax || !this.#shortAscii(text)) {
-      this.#length += this.#buffer.write(text, this.#length)
-    }
+    const end = text.length > shortTextMax ? -1 : writeAscii(this.#buffer, this.#length, text)
+    this.#length = end < 0 ? this.#length + this.#buffer.write(text, this.#length) : end
     return this
   }
 
@@ -48,19 +49,6 @@ export class ByteWriter {
     if (isKept || this.#buffer.length > bytesKeptMax) this.#buffer = Buffer.allocUnsafeSlow(bytesKept)
   }
 
-  /** Adds text that is ASCII, for which there is room; false, and nothing is added, if it is anything else. */
-  #shortAscii(text: string): boolean {
-    const buffer = this.#buffer
-    const start = this.#length
-    for (let at = 0; at < text.length; at++) {
-      const code = text.charCodeAt(at)
-      if (code >= 0x80) return false
-      buffer[start + at] = code
-    }
-    this.#length = start + text.length
-    return true
-  }
-
   #makeRoom(bytes: number): void {
     const needed = this.#length + bytes
     if (needed <= this.#buffer.length) return
@@ -70,8 +58,6 @@ export class ByteWriter {
   }
 }
 
-/** Up to this length it costs less to write the characters one by one than to call out of JavaScript. */
-const shortTextMax = 40
 /** How much memory a writer begins with, and beyond which it does not stay. */
 const bytesKept = 16 * 1024
 const bytesKeptMax = 1024 * 1024

@@ -2,10 +2,8 @@
  * The key that is at hand, as UTF-8 bytes and with its hash. A write looks its key up in several maps and then writes it
  * into one; the bytes and the hash are made once for all of that.
  */
+import { shortTextMax, writeAscii } from '../base/ascii.js'
 import { keyHash } from './key-hash.js'
-
-/** Keys of plain characters up to this length are written here: the way to the system's function takes longer. */
-const shortKey = 40
 
 /** Room for bytes of keys, and one word more for the zeros behind them. */
 let memory = Buffer.alloc(4096)
@@ -39,13 +37,8 @@ function hashIt(length: number): void {
 
 /** Writes a key; returns how many bytes it has. */
 function writeKey(key: string): number {
-  if (key.length > shortKey) return memory.write(key)
-  for (let position = 0; position < key.length; position++) {
-    const unit = key.charCodeAt(position)
-    if (unit > 0x7f) return memory.write(key)
-    memory[position] = unit
-  }
-  return key.length
+  const end = key.length > shortTextMax ? -1 : writeAscii(memory, 0, key)
+  return end < 0 ? memory.write(key) : end
 }
 
 function makeRoom(byteCount: number): void {
