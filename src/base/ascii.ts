@@ -4,7 +4,13 @@
  */
 
 /** Up to this length it costs less to write the characters one by one. */
-export const shortTextMax = 40
+const shortTextMax = 40
+
+/** Writes text as UTF-8 at `start`, where there must be room; returns its end. Made for text that is short and ASCII. */
+export function writeText(bytes: Buffer, start: number, text: string): number {
+  const end = text.length > shortTextMax ? -1 : writeAscii(bytes, start, text)
+  return end < 0 ? start + bytes.write(text, start) : end
+}
 
 /**
  * Writes text that is ASCII at `start`, where there must be room; returns its end. Returns -1 if the text is anything

@@ -130,8 +130,7 @@ export function encodeProposals(
   let start = 0
   for (const { counter, command } of writes) {
     bytes.set(head, start)
-    let end = start + head.length
-    end = writeAscii(bytes, end, `${counter},${lowest},`)
+    let end = writeAscii(bytes, start + head.length, `${counter},${lowest},`)
     bytes.set(command, end)
     end += command.length
     bytes[end] = closingBracket

@@ -8,7 +8,6 @@
  *
  * What must always hold: a turn waits for a bounded number of looks, whoever sends however much.
  */
-
 import type { Request } from '../protocol/request.js'
 
 /** Looks at the sockets for which a turn waits at most. */

@@ -1,4 +1,4 @@
-import { shortTextMax, writeAscii } from '../base/ascii.js'
+import { writeText } from '../base/ascii.js'
 
 /**
  * Gathers text and bytes into one piece, so that the replies of a turn leave in one write. One writer serves
@@ -17,8 +17,7 @@ export class ByteWriter {
   text(text: string): this {
     // No UTF-16 unit takes more than three bytes.
     this.#makeRoom(text.length * 3)
-    const end = text.length > shortTextMax ? -1 : writeAscii(this.#buffer, this.#length, text)
-    this.#length = end < 0 ? this.#length + this.#buffer.write(text, this.#length) : end
+    this.#length = writeText(this.#buffer, this.#length, text)
     return this
   }
 

@@ -2,7 +2,7 @@
  * The key that is at hand, as UTF-8 bytes and with its hash. A write looks its key up in several maps and then writes it
  * into one; the bytes and the hash are made once for all of that.
  */
-import { shortTextMax, writeAscii } from '../base/ascii.js'
+import { writeText } from '../base/ascii.js'
 import { keyHash } from './key-hash.js'
 
 /** Room for bytes of keys, and one word more for the zeros behind them. */
@@ -23,7 +23,7 @@ export function takeKey(key: string): void {
   if (key === last) return
   if (3 * key.length + 4 > memory.length) makeRoom(3 * key.length + 4)
   last = key
-  hashIt(writeKey(key))
+  hashIt(writeText(memory, 0, key))
 }
 
 function hashIt(length: number): void {
@@ -33,12 +33,6 @@ function hashIt(length: number): void {
   memory[length + 3] = 0
   keyAtHand.length = length
   keyAtHand.hash = keyHash(words, length)
-}
-
-/** Writes a key; returns how many bytes it has. */
-function writeKey(key: string): number {
-  const end = key.length > shortTextMax ? -1 : writeAscii(memory, 0, key)
-  return end < 0 ? memory.write(key) : end
 }
 
 function makeRoom(byteCount: number): void {

@@ -1,7 +1,7 @@
 /** Short texts are written as UTF-8 would write them, or not at all. */
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { writeAscii } from '../../src/base/ascii.js'
+import { writeAscii, writeText } from '../../src/base/ascii.js'
 
 describe('writing text character by character', () => {
   it('writes plain characters as UTF-8 does, and nothing beside them', () => {
@@ -13,6 +13,14 @@ describe('writing text character by character', () => {
         expect(bytes.equals(Buffer.concat(around))).to.equal(true)
       }),
     )
+  })
+
+  it('writes any text as UTF-8, short or long', () => {
+    for (const text of ['', 'key1', 'k\u00e9y', 'x'.repeat(41), `${'x'.repeat(60)}\u20ac`, '\u{1f600}']) {
+      const bytes = Buffer.alloc(300)
+      const end = writeText(bytes, 3, text)
+      expect(bytes.subarray(3, end).toString(), JSON.stringify(text)).to.equal(text)
+    }
   })
 
   it('says no to text that has any other character', () => {

@@ -81,11 +81,8 @@ export async function runGrids(bench: Bench, grids: readonly Grid[]): Promise<vo
   const plans = new Map(grids.flatMap(({ systems }) => systems.map(plan => [plan.name, plan])))
   const systems = await bench.have(...plans.values())
   for (const { table, systems: own, reads, pipeline = 1 } of grids) {
-    for (const { name } of own) {
-      const system = systems.find(({ plan }) => plan.name === name)
-      if (system !== undefined)
-        await bench.warmUp(system, { table, reads, clients: warmUpClients, round: 0, pipeline })
-    }
+    for (const system of running(systems, own))
+      await bench.warmUp(system, { table, reads, clients: warmUpClients, round: 0, pipeline })
   }
   await noteIdleShares(bench, systems)
   for (let round = 0; round < bench.settings.rounds; round++) {
@@ -93,13 +90,16 @@ export async function runGrids(bench: Bench, grids: readonly Grid[]): Promise<vo
       for (const clients of numbers) {
         // Who comes first changes, in case it matters.
         const turns = round % 2 === 0 ? own : [...own].reverse()
-        for (const { name } of turns) {
-          const system = systems.find(({ plan }) => plan.name === name)
-          if (system !== undefined) await bench.measure(system, { table, reads, clients, round, pipeline })
-        }
+        for (const system of running(systems, turns))
+          await bench.measure(system, { table, reads, clients, round, pipeline })
       }
     }
   }
+}
+
+/** The systems of these plans, in their order. */
+function running(systems: readonly System[], plans: readonly SystemPlan[]): readonly System[] {
+  return plans.flatMap(({ name }) => systems.filter(({ plan }) => plan.name === name))
 }
 
 /** What a system uses while it has nothing to do falls on the one that is measured. */

@@ -116,6 +116,30 @@ describe('the layers of the table', () => {
     }
   })
 
+  it('never have more than a part of them sorted for one question', () => {
+    const rows = new RowMap()
+    const { slabs } = rows
+    let wordsRead = 0
+    const keyWord = slabs.keyWord.bind(slabs)
+    slabs.keyWord = (place, position) => {
+      wordsRead++
+      return keyWord(place, position)
+    }
+    const runs = new KeyRuns(slabs)
+    const count = 60_000
+    for (let index = 0; index < count; index++) {
+      const key = `key${String((index * 7919) % count).padStart(8, '0')}`
+      if (rows.set(key, { value: Buffer.of(1), version: index, expiresAt: undefined })) runs.noteNewKey()
+    }
+    const wordsOfAll = 2 * count
+    expect(wordsRead, 'words read while keys were written').to.be.at.least(wordsOfAll * 0.9)
+    for (let asked = 0; asked < 5; asked++) {
+      wordsRead = 0
+      expect(runs.from('').next().value).to.equal('key00000000')
+      expect(wordsRead, `words read for question ${asked + 1}`).to.be.below(wordsOfAll * 0.7)
+    }
+  })
+
   it('keep any keys in order, whatever is added and removed', () => {
     const some = fc.array(fc.tuple(fc.boolean(), fc.string({ maxLength: 3 })), { maxLength: 3000 })
     const check = (changes: readonly (readonly [boolean, string])[]): void => {
