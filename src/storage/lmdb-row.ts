@@ -7,7 +7,8 @@
  * little-endian. LMDB has no checksums of its own.
  *
  * For each row that expires there is one more, whose key is the byte 2 and a word of expiry-order.ts, with
- * nothing to say in its value; the row with the key 3 counts them (8 bytes). */
+ * nothing to say in its value; the row with the key 3 counts them (8 bytes).
+ */
 import zlib from 'node:zlib'
 import type { RecordHead, TableRecord } from '../kv/table.js'
 import { keyAtHand, takeKey } from './key-bytes.js'
@@ -137,6 +138,13 @@ export function decodeMeta(bytes: Uint8Array, file: string): Uint8Array {
     throw new TableDamaged(file, 'the state of its last checkpoint: its checksum does not match')
   }
   return row.subarray(checksumBytes)
+}
+
+/** Writes what stands between the checksum of a row, which ends at `start`, and its value. */
+export function writeRowHead(numbers: DataView, start: number, { version, expiresAt }: RecordHead): void {
+  numbers.setUint32(start, version >>> 0, true)
+  numbers.setUint32(start + 4, Math.floor(version / 0x1_0000_0000), true)
+  numbers.setFloat64(start + 8, expiresAt ?? Number.NaN, true)
 }
 
 /** The version of a row, whose checksum ends at `start`. */

@@ -15,7 +15,7 @@
 import { assert, present } from '../base/assert.js'
 import type { RecordHead, TableRecord } from '../kv/table.js'
 import { keyAtHand } from './key-bytes.js'
-import { expiryAt, rowHeadBytes, versionAt } from './lmdb-row.js'
+import { expiryAt, rowHeadBytes, versionAt, writeRowHead } from './lmdb-row.js'
 
 /** Bytes of a slab; a row that needs more has one of its own. */
 const slabBytes = 2 ** 20
@@ -83,12 +83,9 @@ export class RowSlabs {
     const keyStart = start + headerBytes
     for (let position = 0; position < length; position++) bytes[keyStart + position] = key[position] ?? 0
     if (record !== undefined) {
-      const { value, version, expiresAt } = record
       const valueStart = keyStart + length
-      numbers.setUint32(valueStart, version >>> 0, true)
-      numbers.setUint32(valueStart + 4, Math.floor(version / 0x1_0000_0000), true)
-      numbers.setFloat64(valueStart + 8, expiresAt ?? Number.NaN, true)
-      bytes.set(value, valueStart + rowHeadBytes)
+      writeRowHead(numbers, valueStart, record)
+      bytes.set(record.value, valueStart + rowHeadBytes)
     }
     return (this.#slabs.length - 1) * placesPerSlab + (start >> 3)
   }
