@@ -2,7 +2,14 @@
 import { setTimeout } from 'node:timers/promises'
 import { usageOf } from '../../bin/bench/linux.js'
 import { type LoadFlags, type LoadResult, runGenerator } from './generator.js'
-import { planSystem, type Speech, type Surroundings, type System, type SystemPlan } from './systems.js'
+import {
+  planSystem,
+  type Speech,
+  type Surroundings,
+  type System,
+  type SystemPlan,
+  speechOf,
+} from './systems.js'
 
 /** What the run was asked for. */
 export interface BenchSettings {
@@ -146,7 +153,7 @@ export class Bench {
     const { warmUpSeconds, seconds } = this.settings
     return await runGenerator(this.surroundings.generator, {
       mode: 'load',
-      system: plan.speech ?? system.plan.kind,
+      system: plan.speech ?? speechOf(system.plan),
       target: (await system.leader()).address,
       pids: system.pids,
       clients: plan.clients,

@@ -26,6 +26,11 @@ function leased(keys: number): SystemPlan {
   return { name: 'Quorate, lease', kind: 'quorate', keys, nodes: 3, flags: ['--reads=lease'] }
 }
 
+/** What three processes in JavaScript do on this machine when they do hardly anything. */
+function bareLog(keys: number): SystemPlan {
+  return { name: 'Bare log', kind: 'bare', keys, nodes: 3 }
+}
+
 /** Rates of several systems side by side. */
 export interface Grid {
   readonly table: string
@@ -55,6 +60,16 @@ export function gridsOf(name: string, { keys, clients, manyKeys, fewKeys }: Benc
       return [
         { table: 'Writes, 16 requests pipelined', reads: 0, ...rest },
         { table: 'Reads, 16 requests pipelined', reads: 100, ...rest },
+      ]
+    }
+    case 'ceiling': {
+      const systems = [bareLog(keys), etcd(keys)]
+      const rest = { systems: [bareLog(keys)], clients: [64], pipeline: 16 }
+      return [
+        { table: 'Writes of a bare log', systems, reads: 0, clients },
+        { table: 'Reads of a bare log', systems, reads: 100, clients },
+        { table: 'Writes of a bare log, 16 requests pipelined', reads: 0, ...rest },
+        { table: 'Reads of a bare log, 16 requests pipelined', reads: 100, ...rest },
       ]
     }
     case 'overload': {

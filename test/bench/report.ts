@@ -188,7 +188,8 @@ function markdownTable(heads: readonly string[], rows: readonly (readonly string
 
 /** Quorate before the others, and the one with more in it before the one with less. */
 function oursFirst(one: string, other: string): number {
-  const rank = (name: string) => (name.includes('few') ? 1 : name.startsWith('Quorate') ? 0 : 2)
+  const isSecond = (name: string) => name.includes('few') || name.startsWith('Bare')
+  const rank = (name: string) => (isSecond(name) ? 1 : name.startsWith('Quorate') ? 0 : 2)
   return rank(one) - rank(other)
 }
 

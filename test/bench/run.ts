@@ -25,7 +25,7 @@ import { markdownReport } from './report.js'
 
 /** In the order in which they run: those that need the same systems stand together. */
 const caseNames = [
-  ...['writes', 'reads', 'lease', 'mixed', 'pipelined'],
+  ...['writes', 'reads', 'lease', 'mixed', 'pipelined', 'ceiling'],
   ...['overload', 'failover', 'redis', 'keys', 'restart', 'memory'],
 ] as const
 type CaseName = string

@@ -14,11 +14,14 @@ import { Server } from './servers.js'
 /** What the load generator calls the way to talk to a system. */
 export type Speech = 'quorate' | 'etcd' | 'redis'
 
+/** What can be set up: the databases, and the bare log of bare-log.ts, which understands what Quorate does. */
+export type SystemKind = Speech | 'bare'
+
 /** Which system, with what in it. */
 export interface SystemPlan {
   /** What it is called in the report, unique among the systems of a run. */
   readonly name: string
-  readonly kind: Speech
+  readonly kind: SystemKind
   /** How many keys are written before anything is measured. */
   readonly keys: number
   readonly nodes: number
@@ -37,7 +40,7 @@ export interface Surroundings {
 
 const readyDeadlineMs = 60_000
 /** How the keys are written at first: as fast as any of the systems takes them. */
-const fillClients = { quorate: 64, etcd: 256, redis: 64 } as const
+const fillClients = { quorate: 64, bare: 64, etcd: 256, redis: 64 } as const
 
 /** One system, running or not. */
 export class System {
@@ -78,7 +81,8 @@ export class System {
     const { generator, valueBytes } = this.#surroundings
     const target = (await this.leader()).address
     const rest = { keys, 'value-bytes': valueBytes, clients: Math.min(keys, fillClients[kind]), pipeline: 16 }
-    const { errors } = await runGenerator(generator, { mode: 'fill', system: kind, target, ...rest })
+    const system = speechOf(this.plan)
+    const { errors } = await runGenerator(generator, { mode: 'fill', system, target, ...rest })
     const [error] = Object.keys(errors)
     if (error !== undefined) throw new Error(`${this.plan.name} did not take all keys: ${error}`)
     this.#isFilled = true
@@ -100,6 +104,10 @@ export class System {
         // A leader to whom nobody listens is none: every node must hear it.
         await this.leader()
         await this.#each(server => isListening(server.address))
+        return
+      case 'bare':
+        await this.#each(server => isListening(server.address))
+        await waitFor(() => answers(this.servers[0]), readyDeadlineMs, `${this.plan.name} to answer`)
     }
   }
 
@@ -115,7 +123,7 @@ export class System {
     const { kind, name } = this.plan
     const [first] = this.servers
     if (first === undefined) throw new Error(`${name} has no servers`)
-    if (kind === 'redis') return first
+    if (kind === 'redis' || kind === 'bare') return first
     const address = kind === 'etcd' ? await this.#etcdLeader() : await this.#quorateLeader()
     const found = this.servers.find(server => server.address === address)
     if (found === undefined) throw new Error(`the leader of ${name}, ${address}, is none of its servers`)
@@ -161,7 +169,7 @@ export async function planSystem(plan: SystemPlan, surroundings: Surroundings): 
     if (ports.every(({ port, peerPort }) => port !== pair.peerPort && peerPort !== pair.port))
       ports.push(pair)
   }
-  const commands = { quorate: quorateServer, etcd: etcdServer, redis: redisServer }
+  const commands = { quorate: quorateServer, bare: bareServer, etcd: etcdServer, redis: redisServer }
   const servers = ports.map((_, at) => {
     const folder = join(directory, `node${at + 1}`)
     mkdirSync(folder, { recursive: true })
@@ -171,6 +179,11 @@ export async function planSystem(plan: SystemPlan, surroundings: Surroundings): 
     return new Server({ address, command, words: [...words, ...(plan.flags ?? [])], logPath, env: env ?? {} })
   })
   return new System(plan, surroundings, servers, directory)
+}
+
+/** How a system is spoken to. */
+export function speechOf({ kind }: SystemPlan): Speech {
+  return kind === 'bare' ? 'quorate' : kind
 }
 
 /** Where the heaps of a system's nodes are written to. */
@@ -219,6 +232,16 @@ function quorateServer(plan: SystemPlan, ports: Ports, at: number, folder: strin
   return { command: process.execPath, words, env: { HEAP_REPORT_PATH: heapPath(folder) } }
 }
 
+/** The first leads. */
+function bareServer(_: SystemPlan, ports: Ports, at: number, folder: string): Command {
+  const program = join(import.meta.dirname, 'bare-log.js')
+  const [own, ...others] = [ports[at], ...(at === 0 ? ports.slice(1) : [])].map(pair => String(pair?.port))
+  return {
+    command: process.execPath,
+    words: [program, at === 0 ? 'lead' : 'follow', folder, own ?? '', ...others],
+  }
+}
+
 function etcdServer(_: SystemPlan, ports: Ports, at: number, folder: string): Command {
   const url = (port: number | undefined) => `http://${localHost}:${port}`
   const own = ports[at]
@@ -249,6 +272,10 @@ function redisServer(_: SystemPlan, ports: Ports, at: number, folder: string): C
 function statusOf(server: Server): Promise<string> {
   const [host = '', port = ''] = server.address.split(':')
   return askStatus(host, Number(port), 2000).then(said => (said.kind === 'silent' ? '' : said.text))
+}
+
+async function answers(server: Server | undefined): Promise<boolean> {
+  return server !== undefined && (await ask(server.address, 'set ready yes\n').catch(() => '')) !== ''
 }
 
 function isListening(address: string): Promise<boolean> {
