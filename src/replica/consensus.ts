@@ -6,23 +6,21 @@
  * result back; a read waits until the leader's round has told from where on the log holds what it must see, and is
  * answered from the table once that is applied; `status` and `get --local` are answered on the spot.
  *
- * What must always hold:
- * - a request is answered once;
- * - entries are applied in order, once, and only when they are committed and durable here.
+ * What must always hold: a request is answered once; a write is carried out once, wherever it was sent again.
  */
-import { assert, present, unreachable } from '../base/assert.js'
+import { assert, unreachable } from '../base/assert.js'
 import { type LogIndex, logIndex, type Member, type NodeId, type RequestId } from '../base/ids.js'
 import type { Random } from '../base/random.js'
 import { type Command, encodeCommand } from '../kv/command.js'
-import { StateMachine } from '../kv/state-machine.js'
+import type { Applied } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
-import { findMember, majority, voters } from '../raft/configuration.js'
+import { findMember } from '../raft/configuration.js'
 import type { Log } from '../raft/log.js'
 import { Raft, type RaftOutput } from '../raft/raft.js'
 import type { Configuration, HardState, RaftMessage, RaftOptions, RaftSaved } from '../raft/types.js'
-import { decodeMeta, encodeMeta } from './checkpoint.js'
-import { CheckpointPace } from './checkpoint-pace.js'
+import { Applier, type ApplierOptions } from './applier.js'
+import { decodeMeta } from './checkpoint.js'
 import { ClusterNews } from './cluster-news.js'
 import type { Effects, Input, Replica, To } from './contract.js'
 import { MembershipDesk } from './membership.js'
@@ -36,14 +34,8 @@ import { outgoingSnapshot } from './snapshot.js'
 import { clusterStatus } from './status.js'
 
 /** Times in ticks, sizes in bytes. */
-export interface ConsensusOptions extends RaftOptions, OfficeOptions {
+export interface ConsensusOptions extends RaftOptions, OfficeOptions, ApplierOptions {
   readonly requestTicks: number
-  /** A checkpoint is begun when this much was applied since the last one. */
-  readonly checkpointBytes: number
-  /** Log kept behind the last checkpoint, for followers that are a little slow. */
-  readonly logKeepBytes: number
-  /** Entries applied in one turn at most. */
-  readonly applySlice: number
   /** Bytes of answers to reads beyond which a turn answers no more of them. */
   readonly answerSlice: number
 }
@@ -62,32 +54,22 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #self: Member
   readonly #options: ConsensusOptions
   readonly #raft: Raft
-  readonly #table: Table
-  readonly #state: StateMachine
+  readonly #applier: Applier
   readonly #outbox: Outbox
   readonly #queries: Queries
   readonly #reader: Reader
   readonly #reads: ReadDesk
   readonly #desk: MembershipDesk
   readonly #news: ClusterNews
-  readonly #pace: CheckpointPace
   /** While this node leads and its term is open. */
   #office: LeaderOffice | undefined
   /** Forwards that came while this leader's term was not open yet. */
   #early: { readonly from: NodeId; readonly forward: Forward }[] = []
   #tick = 0
   #wallMs = 0
-  #applied: LogIndex
   #hasClientWrites: boolean
   #stopping = false
   #removed = false
-  #appliedConfiguration: Configuration
-  /** The applied configuration, the one in force, and what {@link #copies} is of these two. */
-  #copiesOf: readonly [Configuration | undefined, Configuration | undefined, copies: number] = [
-    undefined,
-    undefined,
-    0,
-  ]
   #replies: { id: RequestId; response: Response }[] = []
   #outgoing: To<ConsensusMessage>[] = []
   #compactTo: LogIndex | undefined
@@ -95,26 +77,22 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #hasReadyReads = false
 
   constructor(start: ConsensusStart) {
-    const { self, table, options, random } = start
+    const { self, table, log, options, random } = start
     this.#self = self
     this.#options = options
-    this.#table = table
-    this.#state = new StateMachine(table)
-    const bytes = table.meta()
-    const meta = bytes && present(decodeMeta(bytes), 'a checkpoint that can be read')
-    if (meta !== undefined) this.#state.load(meta.state)
-    this.#applied = meta?.position.index ?? logIndex(0)
-    this.#pace = new CheckpointPace(options, this.#applied)
-    this.#hasClientWrites = this.#state.clockMs > 0 || holdsCommand(start.log)
-    const raftStart = { id: self.id, state: start.state, log: start.log, applied: this.#applied }
+    this.#applier = new Applier(table, log, options, {
+      onCommand: (bytes, applied) => this.#onCommand(bytes, applied),
+      onConfiguration: (index, before, now) => this.#onConfiguration(index, before, now),
+    })
+    this.#hasClientWrites = this.clockMs > 0 || holdsCommand(log)
+    const raftStart = { id: self.id, state: start.state, log, applied: this.#applied }
     this.#raft = new Raft(raftStart, {
       random,
       options,
       openSnapshot: () => outgoingSnapshot(table),
       configurationOf: data => decodeMeta(data)?.configuration,
     })
-    this.#appliedConfiguration = start.log.configurationAt(this.#applied)
-    this.#news = new ClusterNews(start.log.lastIndex)
+    this.#news = new ClusterNews(log.lastIndex)
     const answer = (id: RequestId, response: Response): void => {
       this.#replies.push({ id, response })
     }
@@ -123,7 +101,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     let token = random.uint32() * 2 ** 20
     const nextToken = (): number => token++
     this.#queries = new Queries(nextToken, answer)
-    this.#reader = new Reader(this.#state, random)
+    this.#reader = new Reader(this.#applier.state, random)
     this.#reads = new ReadDesk(this.#reader, options.answerSlice, nextToken, answer)
     this.#desk = new MembershipDesk(this.#raft)
     this.#raft.campaignIfAlone()
@@ -134,6 +112,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return this.#raft
   }
 
+  get #applied(): LogIndex {
+    return this.#applier.index
+  }
+
   /** The configuration in force. */
   get configuration(): Configuration {
     return this.#raft.view.configuration
@@ -141,17 +123,17 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   /** The configuration that is applied, and so committed: who is told that they were removed. */
   get appliedConfiguration(): Configuration {
-    return this.#appliedConfiguration
+    return this.#applier.configuration
   }
 
   /** The last entry applied to the table. */
   get appliedIndex(): LogIndex {
-    return this.#applied
+    return this.#applier.index
   }
 
   /** Log time, in milliseconds since 1970. */
   get clockMs(): number {
-    return this.#state.clockMs
+    return this.#applier.state.clockMs
   }
 
   /** True while no client's write is in the log, applied, or under way. */
@@ -202,7 +184,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#onCheckpointed(input.index)
         break
       case 'checkpoint-failed':
-        this.#pace.fail(this.#tick)
+        this.#applier.failCheckpoint(this.#tick)
         break
       default:
         unreachable(input)
@@ -216,14 +198,14 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
     const output = this.#raft.takeOutput()
     this.#takeOver(output)
-    const isSaving = output.save.length > 0
+    const isInstalling = this.#raft.view.installing !== undefined
     const effects: Effects<ConsensusMessage, RaftSaved> = {
       sendNow: [...this.#outgoing, ...output.sendNow],
       save: output.save,
       send: output.send,
       reply: this.#replies,
-      // The batch just taken may put a snapshot in the place of the table; a checkpoint waits for it.
-      checkpoint: isSaving && this.#raft.view.installing !== undefined ? undefined : this.#takeCheckpoint(),
+      // A snapshot on its way to the disk will take the place of the table: a checkpoint waits for it.
+      checkpoint: isInstalling ? undefined : this.#applier.beginCheckpoint(this.#tick),
       compactTo: this.#compactTo,
       more: !this.#removed && (this.#hasReadyReads || this.#applied < this.#raft.applicableIndex),
       events: this.#news.take(),
@@ -286,7 +268,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #onRaftMessage(from: NodeId, message: RaftMessage): void {
-    if (this.#appliedConfiguration.removed.includes(from)) {
+    if (this.#applier.configuration.removed.includes(from)) {
       this.#outgoing.push({ to: from, message: { kind: 'removed' } })
       return
     }
@@ -371,38 +353,25 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #apply(): void {
-    let left = this.#options.applySlice
-    const writtenBytes = this.#state.writtenBytes
-    const { applicableIndex } = this.#raft
-    while (this.#applied < applicableIndex && left-- > 0) {
-      // A few bytes of a command may make a large value.
-      if (this.#state.writtenBytes - writtenBytes > this.#options.checkpointBytes) break
-      const entry = present(this.#raft.view.log.entry(logIndex(this.#applied + 1)), 'an entry to apply')
-      this.#applied = entry.index
-      this.#pace.noteApplied(entry.data.length, this.#tick)
-      if (entry.kind === 'command') this.#applyCommand(entry.index, entry.data)
-      else if (entry.kind === 'configuration') this.#applyConfiguration(entry.index)
-    }
+    this.#applier.apply(this.#raft.applicableIndex, this.#tick)
     this.#raft.noteApplied(this.#applied)
   }
 
-  #applyCommand(index: LogIndex, data: Uint8Array): void {
+  /** A command of so many bytes was applied: tells whoever waits for what it came to. */
+  #onCommand(bytes: number, applied: Applied | undefined): void {
     this.#hasClientWrites = true
-    this.#office?.noteApplied(data.length)
-    const applied = this.#state.apply(index, data)
+    this.#office?.noteApplied(bytes)
     if (applied === undefined) return
     const { identity, outcome } = applied
     const isOwn = identity.session === this.#outbox.session
-    if (outcome.kind === 'expired' && isOwn) this.#outbox.forgetSession(this.#state.clockMs)
+    if (outcome.kind === 'expired' && isOwn) this.#outbox.forgetSession(this.clockMs)
     if (outcome.kind !== 'result' && outcome.kind !== 'repeat') return
-    if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result, this.#copies)
+    if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result, this.#applier.copies)
     else this.#office?.intake.noteResult(identity.session, identity.counter, outcome.result)
   }
 
-  #applyConfiguration(index: LogIndex): void {
-    const before = this.#appliedConfiguration
-    const now = this.#raft.view.log.configurationAt(index)
-    this.#appliedConfiguration = now
+  /** Members came or went: tells people, and those that are members no longer. */
+  #onConfiguration(index: LogIndex, before: Configuration, now: Configuration): void {
     this.#news.addMembers(index, before, now)
     for (const { id } of before.members) {
       if (findMember(now, id) !== undefined) continue
@@ -441,7 +410,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#office = new LeaderOffice({
       term: this.#raft.view.term,
       tick: this.#tick,
-      state: this.#state,
+      state: this.#applier.state,
       options: this.#options,
       propose: data => {
         this.#hasClientWrites = true
@@ -501,7 +470,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
     for (const [node, sessions] of office.intake.takeResults()) {
       for (const [session, results] of sessions) {
-        const copies = this.#copies
+        const copies = this.#applier.copies
         this.#outgoing.push({ to: node, message: { kind: 'forward-reply', session, results, copies } })
       }
     }
@@ -509,7 +478,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   #takeForwards(): Forward[] {
     const { term } = this.#raft.view
-    return this.#outbox.takeForwards(term, this.#tick, this.#wallMs, this.#state.clockMs, this.#retryTicks)
+    return this.#outbox.takeForwards(term, this.#tick, this.#wallMs, this.clockMs, this.#retryTicks)
   }
 
   #takeIn(office: LeaderOffice, from: NodeId, forward: Forward): void {
@@ -518,13 +487,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const { known, refused } = taken
     if (from === this.#self.id) {
       for (const [counter, result] of known)
-        this.#outbox.settle(forward.session, counter, result, this.#copies)
+        this.#outbox.settle(forward.session, counter, result, this.#applier.copies)
       if (refused !== undefined) this.#outbox.refuse(refused, this.#tick)
       return
     }
     const { session } = forward
     if (known.length > 0) {
-      const reply = { kind: 'forward-reply', session, results: known, copies: this.#copies } as const
+      const reply = { kind: 'forward-reply', session, results: known, copies: this.#applier.copies } as const
       this.#outgoing.push({ to: from, message: reply })
     }
     if (refused !== undefined) this.#outgoing.push({ to: from, message: refused satisfies ForwardRefused })
@@ -533,7 +502,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** The time: while this node leads, what it puts into the log. */
   get #nowMs(): number {
     const nowMs = this.#office?.nowMs(this.#wallMs, this.#tick) ?? Math.floor(this.#wallMs)
-    return Math.max(nowMs, this.#state.clockMs)
+    return Math.max(nowMs, this.clockMs)
   }
 
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
@@ -566,64 +535,28 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #onInstalled(index: LogIndex): void {
-    const meta = present(
-      decodeMeta(present(this.#table.meta(), 'meta of a snapshot')),
-      'meta that was checked',
-    )
-    this.#state.load(meta.state)
-    this.#applied = index
-    this.#pace.noteInstalled(index)
+    this.#applier.install(index)
     this.#hasClientWrites = true
-    this.#appliedConfiguration = meta.configuration
     this.#raft.noteApplied(index)
     this.#compactTo = index
     // What this node waited for may have been applied on the way here.
-    for (const [counter, result] of this.#state.sessions.results(this.#outbox.session)) {
-      this.#outbox.settle(this.#outbox.session, counter, result, this.#copies)
-    }
-  }
-
-  #takeCheckpoint(): Effects<ConsensusMessage, RaftSaved>['checkpoint'] {
-    const { installing, log } = this.#raft.view
-    if (installing !== undefined || !this.#pace.isDue(this.#table.pendingBytes(), this.#tick))
-      return undefined
-    const index = this.#applied
-    const term = log.termAt(index)
-    if (term === undefined) return undefined
-    this.#pace.begin()
-    const configuration = log.configurationAt(index)
-    return {
-      index,
-      meta: encodeMeta({ position: { index, term }, configuration, state: this.#state.save() }),
+    const { state, copies } = this.#applier
+    for (const [counter, result] of state.sessions.results(this.#outbox.session)) {
+      this.#outbox.settle(this.#outbox.session, counter, result, copies)
     }
   }
 
   #onCheckpointed(index: LogIndex): void {
-    const { view } = this.#raft
-    const compactTo = this.#pace.finish(index, view)
-    if (compactTo <= view.log.base.index) return
+    const compactTo = this.#applier.finishCheckpoint(index, this.#raft.view)
+    if (compactTo === undefined) return
     this.#raft.compact(compactTo)
     this.#compactTo = compactTo
     this.#news.add({ kind: 'compacted', index: compactTo })
   }
 
-  /**
-   * How many voters at least have on their disks what is applied here: a majority, for without one it would not be
-   * committed. Where a change of the members is in the log and not applied yet, either may have been counted.
-   */
-  get #copies(): number {
-    const { configuration } = this
-    const applied = this.#appliedConfiguration
-    if (this.#copiesOf[0] !== applied || this.#copiesOf[1] !== configuration) {
-      const copies = Math.min(majority(voters(applied).length), majority(voters(configuration).length))
-      this.#copiesOf = [applied, configuration, copies]
-    }
-    return this.#copiesOf[2]
-  }
-
   /** A node whose address changed asks for it to be noted; its identity stays. */
   #moveIfMoved(): void {
-    const known = findMember(this.#appliedConfiguration, this.#self.id)
+    const known = findMember(this.#applier.configuration, this.#self.id)
     if (known === undefined) return
     const { address, peerAddress } = this.#self
     if (known.address === address && known.peerAddress === peerAddress) return
