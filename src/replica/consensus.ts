@@ -8,10 +8,9 @@
  *
  * What must always hold: a request is answered once; a write is carried out once, wherever it was sent again.
  */
-import { assert, unreachable } from '../base/assert.js'
+import { unreachable } from '../base/assert.js'
 import { type LogIndex, logIndex, type Member, type NodeId, type RequestId } from '../base/ids.js'
 import type { Random } from '../base/random.js'
-import { type Command, encodeCommand } from '../kv/command.js'
 import type { Applied } from '../kv/state-machine.js'
 import type { Table } from '../kv/table.js'
 import { failure, type Request, type Response } from '../protocol/request.js'
@@ -26,19 +25,13 @@ import type { Effects, Input, Replica, To } from './contract.js'
 import { MembershipDesk } from './membership.js'
 import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
 import { LeaderOffice, type OfficeOptions } from './office.js'
-import { Outbox } from './outbox.js'
-import { Queries } from './queries.js'
-import { ReadDesk, type ReadMoment } from './read-desk.js'
-import { Reader, type ReadRequest } from './reader.js'
+import type { ReadMoment } from './read-desk.js'
+import { RequestDesk, type RequestOptions } from './request-desk.js'
 import { outgoingSnapshot } from './snapshot.js'
-import { clusterStatus } from './status.js'
+import { handOver, handOverFullDisk, isDiskFullEverywhere } from './succession.js'
 
 /** Times in ticks, sizes in bytes. */
-export interface ConsensusOptions extends RaftOptions, OfficeOptions, ApplierOptions {
-  readonly requestTicks: number
-  /** Bytes of answers to reads beyond which a turn answers no more of them. */
-  readonly answerSlice: number
-}
+export interface ConsensusOptions extends RaftOptions, OfficeOptions, ApplierOptions, RequestOptions {}
 
 /** What a replica starts with. */
 export interface ConsensusStart {
@@ -55,16 +48,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #options: ConsensusOptions
   readonly #raft: Raft
   readonly #applier: Applier
-  readonly #outbox: Outbox
-  readonly #queries: Queries
-  readonly #reader: Reader
-  readonly #reads: ReadDesk
+  readonly #requests: RequestDesk
   readonly #desk: MembershipDesk
   readonly #news: ClusterNews
   /** While this node leads and its term is open. */
   #office: LeaderOffice | undefined
-  /** Forwards that came while this leader's term was not open yet. */
-  #early: { readonly from: NodeId; readonly forward: Forward }[] = []
   #tick = 0
   #wallMs = 0
   #hasClientWrites: boolean
@@ -93,16 +81,16 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       configurationOf: data => decodeMeta(data)?.configuration,
     })
     this.#news = new ClusterNews(log.lastIndex)
-    const answer = (id: RequestId, response: Response): void => {
-      this.#replies.push({ id, response })
-    }
-    this.#outbox = new Outbox(() => nameSession(self.id, random), answer)
-    // Answers must not be taken for those to questions of an earlier start, so tokens begin at random.
-    let token = random.uint32() * 2 ** 20
-    const nextToken = (): number => token++
-    this.#queries = new Queries(nextToken, answer)
-    this.#reader = new Reader(this.#applier.state, random)
-    this.#reads = new ReadDesk(this.#reader, options.answerSlice, nextToken, answer)
+    this.#requests = new RequestDesk({
+      self,
+      raft: this.#raft,
+      applier: this.#applier,
+      random,
+      options,
+      nowMs: () => this.#nowMs,
+      nameSession: () => nameSession(self.id, random),
+      answer: (id, response) => this.#answer(id, response),
+    })
     this.#desk = new MembershipDesk(this.#raft)
     this.#raft.campaignIfAlone()
   }
@@ -138,13 +126,12 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   /** True while no client's write is in the log, applied, or under way. */
   get isPristine(): boolean {
-    return !this.#hasClientWrites && this.#outbox.size === 0
+    return !this.#hasClientWrites && this.#requests.outbox.size === 0
   }
 
   /** After `stop`: whether nothing is under way any more and, if others vote, somebody else leads. */
   get isDrained(): boolean {
-    if (this.#outbox.size > 0 || this.#queries.size > 0 || this.#reads.own.size > 0) return false
-    return this.#raft.role.kind !== 'leader' || this.#raft.successor({ withRoom: false }) === undefined
+    return this.#requests.size === 0 && this.#raft.successor({ withRoom: false }) === undefined
   }
 
   step(input: Input<ConsensusMessage>): void {
@@ -175,7 +162,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
         this.#becomeRemoved()
         break
       case 'stop':
-        this.#stop()
+        this.#stopping = true
+        handOver(this.#raft)
         break
       case 'saved':
         this.#raft.saved()
@@ -221,42 +209,40 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#wallMs = wallMs
     if (this.#removed) return
     this.#raft.tick(count)
-    this.#outbox.expire(this.#tick)
-    this.#queries.expire(this.#tick)
-    this.#reads.own.expire(this.#tick)
-    this.#handOverFullDisk()
+    this.#requests.expire(this.#tick)
+    handOverFullDisk(this.#raft)
     // The first one may have failed, and this node may have become leader only now.
-    if (this.#stopping) this.#handOver()
+    if (this.#stopping) handOver(this.#raft)
   }
 
   #onMessage(from: NodeId, message: ConsensusMessage): void {
     if (this.#removed) return
+    const { outbox, queries, reads } = this.#requests
     switch (message.kind) {
       case 'forward':
-        this.#early.push({ from, forward: message })
-        if (this.#early.length > earlyForwardsMax) this.#early.shift()
+        this.#requests.takeForward(from, message)
         break
       case 'forward-reply':
         for (const [counter, result] of message.results)
-          this.#outbox.settle(message.session, counter, result, message.copies)
+          outbox.settle(message.session, counter, result, message.copies)
         break
       case 'forward-refused':
-        this.#outbox.refuse(message, this.#tick)
+        outbox.refuse(message, this.#tick)
         break
       case 'query':
-        this.#queries.takeForeign(from, message.id, message.request)
+        queries.takeForeign(from, message.id, message.request)
         break
       case 'query-reply':
-        this.#queries.settle(message.id, message.response)
+        queries.settle(message.id, message.response)
         break
       case 'read-query':
-        this.#reads.foreign.take(from, message)
+        reads.foreign.take(from, message)
         break
       case 'read-index':
-        this.#reads.own.confirm(message.id, message.index, message.nowMs, this.#tick)
+        reads.own.confirm(message.id, message.index, message.nowMs, this.#tick)
         break
       case 'read-reply':
-        this.#reads.own.hold(message)
+        reads.own.hold(message)
         break
       case 'removed':
         // Only a member may say so: one that this node's own last configuration knows.
@@ -276,80 +262,19 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   }
 
   #onRequest(id: RequestId, request: Request): void {
-    if (request.op === 'status') {
-      const status = clusterStatus(this.#raft.view, this.#self, this.#options)
-      this.#replies.push({ id, response: { kind: 'status', status } })
-      return
-    }
-    const refusal = this.#refusal()
-    if (refusal !== undefined) {
-      this.#replies.push({ id, response: refusal })
-      return
-    }
-    const expiresAtTick = this.#tick + this.#options.requestTicks
-    switch (request.op) {
-      case 'get':
-        if (request.local) this.#answerLocally(id, request)
-        else this.#reads.own.add(id, request, expiresAtTick)
-        break
-      case 'keys':
-        this.#reads.own.add(id, request, expiresAtTick)
-        break
-      case 'transfer-leader':
-        this.#queries.add(id, request, expiresAtTick, expiresAtTick)
-        break
-      case 'put':
-      case 'update':
-      case 'set':
-      case 'delete':
-      case 'cas':
-        this.#addWrite(id, request, expiresAtTick)
-        break
-      case 'redis-write': {
-        const { operations, watched } = request
-        this.#addWrite(id, { op: 'redis', operations, watched }, expiresAtTick)
-        break
-      }
-      case 'redis-read':
-        if (request.local) this.#reads.own.addLocal(id, request, this.#applied, expiresAtTick)
-        else this.#reads.own.add(id, request, expiresAtTick)
-        break
-      case 'add-member':
-      case 'move-member':
-      case 'remove-member':
-        // It has to find a leader as soon as anything else; then it may take its time.
-        this.#queries.add(
-          id,
-          request,
-          expiresAtTick,
-          this.#tick + membershipTimeouts * this.#options.requestTicks,
-        )
-        break
-      case 'read-versions':
-      case 'write-version':
-      case 'lookup':
-      case 'count':
-      case 'leave':
-        // Nobody asks it: dialects look at the table of commands first.
-        this.#replies.push({
-          id,
-          response: failure('ENGINE_MISMATCH', { command: request.op, engine: 'ring' }),
-        })
-        break
-      default:
-        unreachable(request)
-    }
+    const refusal = request.op === 'status' ? undefined : this.#refusal()
+    if (refusal === undefined) this.#requests.take(id, request, this.#tick)
+    else this.#answer(id, refusal)
   }
 
-  #addWrite(id: RequestId, command: Command, expiresAtTick: number): void {
-    if (this.#isDiskFullEverywhere()) this.#replies.push({ id, response: failure('DISK_FULL') })
-    else this.#outbox.add(id, encodeCommand(command), expiresAtTick)
-  }
-
-  /** Why this node takes no request at all, if it takes none. */
+  /** Why this node takes no request but those for its status, if it takes none. */
   #refusal(): Response | undefined {
     if (this.#removed) return failure('NODE_REMOVED')
     return this.#stopping ? failure('STOPPING') : undefined
+  }
+
+  #answer(id: RequestId, response: Response): void {
+    this.#replies.push({ id, response })
   }
 
   #apply(): void {
@@ -363,10 +288,11 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#office?.noteApplied(bytes)
     if (applied === undefined) return
     const { identity, outcome } = applied
-    const isOwn = identity.session === this.#outbox.session
-    if (outcome.kind === 'expired' && isOwn) this.#outbox.forgetSession(this.clockMs)
+    const { outbox } = this.#requests
+    const isOwn = identity.session === outbox.session
+    if (outcome.kind === 'expired' && isOwn) outbox.forgetSession(this.clockMs)
     if (outcome.kind !== 'result' && outcome.kind !== 'repeat') return
-    if (isOwn) this.#outbox.settle(identity.session, identity.counter, outcome.result, this.#applier.copies)
+    if (isOwn) outbox.settle(identity.session, identity.counter, outcome.result, this.#applier.copies)
     else this.#office?.intake.noteResult(identity.session, identity.counter, outcome.result)
   }
 
@@ -389,20 +315,14 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (!isOpen) this.#closeOffice()
     else if (this.#office === undefined) this.#openOffice()
     if (this.#raft.role.kind !== 'leader') {
-      this.#early = []
-      this.#queries.dropForeign()
-      this.#reads.foreign.clear()
+      this.#requests.dropForeign()
     }
-
-    this.#moveIfMoved()
+    this.#requests.moveIfMoved(this.#tick)
     if (this.#office !== undefined) this.#serveAsLeader(this.#office)
-    else if (leader !== undefined && leader !== this.#self.id) {
-      for (const forward of this.#takeForwards()) this.#outgoing.push({ to: leader, message: forward })
-      this.#queries.sendTo(leader, this.#raft.view.term, this.#tick, this.#retryTicks, this.#outgoing)
-      if (this.#reads.own.size > 0) this.#askForReads(leader)
-    }
+    else if (leader !== undefined && leader !== this.#self.id)
+      this.#requests.sendTo(leader, this.#tick, this.#wallMs, this.#outgoing)
     const leaderAddress = this.#leaderAddress()
-    if (leaderAddress !== undefined) this.#queries.noteLeader(leaderAddress)
+    if (leaderAddress !== undefined) this.#requests.queries.noteLeader(leaderAddress)
   }
 
   /** This node leads, and everything of earlier terms is applied: it takes in what it is sent. */
@@ -424,49 +344,25 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (this.#office === undefined) return
     this.#office = undefined
     this.#desk.clear()
-    this.#queries.loseLeadership()
-    this.#reads.own.loseLeadership()
-  }
-
-  #askForReads(leader: NodeId): void {
-    const { term } = this.#raft.view
-    const { electionTicks } = this.#options
-    this.#reads.own.askLeader(
-      {
-        leader,
-        term,
-        tick: this.#tick,
-        retryTicks: this.#retryTicks,
-        distrustTicks: electionTicks,
-        hasCopy: this.#hasCopy,
-        applied: this.#applied,
-      },
-      this.#outgoing,
-    )
-  }
-
-  /** Whether this node's copy is about as new as the leader's, as far as the leader knows. */
-  get #hasCopy(): boolean {
-    const { health, diskFull, installing } = this.#raft.view
-    if (diskFull || installing !== undefined) return false
-    return health.some(({ id, inSync }) => id === this.#self.id && inSync)
+    this.#requests.loseLeadership()
   }
 
   #serveAsLeader(office: LeaderOffice): void {
-    for (const { from, forward } of this.#early) this.#takeIn(office, from, forward)
-    this.#early = []
-    for (const forward of this.#takeForwards()) this.#takeIn(office, this.#self.id, forward)
-    for (const { token, request } of this.#queries.takeWaiting()) {
+    const { queries, reads } = this.#requests
+    for (const { from, forward } of this.#requests.takeArrived()) this.#takeIn(office, from, forward)
+    for (const forward of this.#requests.takeForwards(this.#tick, this.#wallMs))
+      this.#takeIn(office, this.#self.id, forward)
+    for (const { token, request } of queries.takeWaiting()) {
       this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
     }
     // While a round is under way, reads gather into one batch for the next.
     if (!this.#raft.isReading) {
-      for (const { token } of this.#reads.own.takeWaiting()) this.#raft.read(token)
+      for (const { token } of reads.own.takeWaiting()) this.#raft.read(token)
     }
-    for (const { token, node } of this.#reads.foreign.takeWaiting()) this.#raft.read(token, node)
+    for (const { token, node } of reads.foreign.takeWaiting()) this.#raft.read(token, node)
     office.removeExpired(this.#nowMs, this.#applied, this.#raft.view.diskFull)
     for (const { token, response } of this.#desk.work(this.#tick)) {
-      this.#queries.finish(token, response, this.#outgoing)
+      queries.finish(token, response, this.#outgoing)
     }
     for (const [node, sessions] of office.intake.takeResults()) {
       for (const [session, results] of sessions) {
@@ -476,19 +372,14 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
   }
 
-  #takeForwards(): Forward[] {
-    const { term } = this.#raft.view
-    return this.#outbox.takeForwards(term, this.#tick, this.#wallMs, this.clockMs, this.#retryTicks)
-  }
-
   #takeIn(office: LeaderOffice, from: NodeId, forward: Forward): void {
-    const taken = office.take(from, forward, this.#nowMs, this.#isDiskFullEverywhere())
+    const taken = office.take(from, forward, this.#nowMs, isDiskFullEverywhere(this.#raft))
     if (taken === undefined) return
     const { known, refused } = taken
     if (from === this.#self.id) {
       for (const [counter, result] of known)
-        this.#outbox.settle(forward.session, counter, result, this.#applier.copies)
-      if (refused !== undefined) this.#outbox.refuse(refused, this.#tick)
+        this.#requests.outbox.settle(forward.session, counter, result, this.#applier.copies)
+      if (refused !== undefined) this.#requests.outbox.refuse(refused, this.#tick)
       return
     }
     const { session } = forward
@@ -508,14 +399,15 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** After Raft's output was taken: reads that became ready, a table that was replaced, things to tell. */
   #takeOver(output: RaftOutput): void {
     if (output.installed !== undefined) this.#onInstalled(output.installed.index)
-    if (output.lostReads.length > 0) this.#reads.own.loseLeadership()
+    if (output.lostReads.length > 0) this.#requests.reads.own.loseLeadership()
     this.#answerReads(output.readyReads)
     this.#news.addTurn(output.events, this.#raft.view)
   }
 
   #answerReads(confirmed: RaftOutput['readyReads']): void {
+    const { reads } = this.#requests
     this.#hasReadyReads = false
-    if (this.#reads.isIdle) return
+    if (reads.isIdle) return
     const office = this.#office
     const nowMs = this.#nowMs
     const moment: ReadMoment = {
@@ -524,14 +416,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       tick: this.#tick,
       proposeTime: office && (() => office.proposeTime(nowMs, this.#raft.view.diskFull)),
     }
-    for (const { token, index } of confirmed) this.#reads.confirm(token, index, moment, this.#outgoing)
-    this.#hasReadyReads = this.#reads.answer(moment, this.#outgoing)
-  }
-
-  #answerLocally(id: RequestId, request: ReadRequest): void {
-    const answer = this.#reader.read(request, undefined, this.#nowMs, undefined)
-    assert(answer !== 'due' && !('walk' in answer), 'a read of one key takes one step')
-    this.#replies.push({ id, response: answer })
+    for (const { token, index } of confirmed) reads.confirm(token, index, moment, this.#outgoing)
+    this.#hasReadyReads = reads.answer(moment, this.#outgoing)
   }
 
   #onInstalled(index: LogIndex): void {
@@ -541,8 +427,9 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#compactTo = index
     // What this node waited for may have been applied on the way here.
     const { state, copies } = this.#applier
-    for (const [counter, result] of state.sessions.results(this.#outbox.session)) {
-      this.#outbox.settle(this.#outbox.session, counter, result, copies)
+    const { outbox } = this.#requests
+    for (const [counter, result] of state.sessions.results(outbox.session)) {
+      outbox.settle(outbox.session, counter, result, copies)
     }
   }
 
@@ -554,53 +441,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#news.add({ kind: 'compacted', index: compactTo })
   }
 
-  /** A node whose address changed asks for it to be noted; its identity stays. */
-  #moveIfMoved(): void {
-    const known = findMember(this.#applier.configuration, this.#self.id)
-    if (known === undefined) return
-    const { address, peerAddress } = this.#self
-    if (known.address === address && known.peerAddress === peerAddress) return
-    this.#queries.ensureMove(this.#self, this.#tick, this.#options.electionTicks)
-  }
-
-  #handOverFullDisk(): void {
-    const { diskFull, role } = this.#raft.view
-    if (!diskFull || role.kind !== 'leader') return
-    const successor = this.#raft.successor({ withRoom: true })
-    if (successor !== undefined) this.#raft.transferTo(successor)
-  }
-
-  /** Whether this node knows that no leader with room on its disk is to be had. */
-  #isDiskFullEverywhere(): boolean {
-    const { health, leader, diskFull } = this.#raft.view
-    if (leader === this.#self.id) return diskFull && this.#raft.successor({ withRoom: true }) === undefined
-    const isLeaderFull = health.some(member => member.id === leader && member.diskFull)
-    // Such a leader hands over to a voter that has room.
-    return isLeaderFull && !health.some(({ id, heard, diskFull }) => heard && !diskFull && this.#isVoter(id))
-  }
-
-  #isVoter(id: NodeId): boolean {
-    return findMember(this.configuration, id)?.voter === true
-  }
-
-  #stop(): void {
-    this.#stopping = true
-    this.#handOver()
-  }
-
-  /** Asks for another leader, if this node leads; one that was asked already and may still take over has its time. */
-  #handOver(): void {
-    const successor = this.#raft.successor({ withRoom: false })
-    if (successor !== undefined) this.#raft.transferTo(successor)
-  }
-
   #becomeRemoved(): void {
     if (this.#removed) return
     this.#removed = true
-    this.#outbox.refuseAll(failure('NODE_REMOVED'))
-    this.#queries.refuseAll(failure('NODE_REMOVED'))
-    this.#reads.own.refuseAll(failure('NODE_REMOVED'))
-    this.#reads.foreign.clear()
+    this.#requests.refuseAll(failure('NODE_REMOVED'))
     this.#news.add({ kind: 'removed' })
   }
 
@@ -608,16 +452,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     const { leader, configuration } = this.#raft.view
     return leader && findMember(configuration, leader)?.address
   }
-
-  get #retryTicks(): number {
-    return 3 * this.#options.heartbeatTicks
-  }
 }
-
-/** Forwards kept while the term is not open; older ones are dropped, and their senders send them again. */
-const earlyForwardsMax = 1000
-/** A membership change may wait for that many request timeouts: a copy of all the data takes its time. */
-const membershipTimeouts = 60
 
 function holdsCommand(log: Log): boolean {
   for (let index = log.base.index + 1; index <= log.lastIndex; index++) {
