@@ -22,13 +22,12 @@ import { Applier, type ApplierOptions } from './applier.js'
 import { decodeMeta } from './checkpoint.js'
 import { ClusterNews } from './cluster-news.js'
 import type { Effects, Input, Replica, To } from './contract.js'
-import { MembershipDesk } from './membership.js'
-import type { ConsensusMessage, Forward, ForwardRefused } from './messages.js'
+import type { ConsensusMessage } from './messages.js'
 import { LeaderOffice, type OfficeOptions } from './office.js'
 import type { ReadMoment } from './read-desk.js'
 import { RequestDesk, type RequestOptions } from './request-desk.js'
 import { outgoingSnapshot } from './snapshot.js'
-import { handOver, handOverFullDisk, isDiskFullEverywhere } from './succession.js'
+import { handOver, handOverFullDisk } from './succession.js'
 
 /** Times in ticks, sizes in bytes. */
 export interface ConsensusOptions extends RaftOptions, OfficeOptions, ApplierOptions, RequestOptions {}
@@ -49,7 +48,6 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   readonly #raft: Raft
   readonly #applier: Applier
   readonly #requests: RequestDesk
-  readonly #desk: MembershipDesk
   readonly #news: ClusterNews
   /** While this node leads and its term is open. */
   #office: LeaderOffice | undefined
@@ -91,7 +89,6 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       nameSession: () => nameSession(self.id, random),
       answer: (id, response) => this.#answer(id, response),
     })
-    this.#desk = new MembershipDesk(this.#raft)
     this.#raft.campaignIfAlone()
   }
 
@@ -293,7 +290,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     if (outcome.kind === 'expired' && isOwn) outbox.forgetSession(this.clockMs)
     if (outcome.kind !== 'result' && outcome.kind !== 'repeat') return
     if (isOwn) outbox.settle(identity.session, identity.counter, outcome.result, this.#applier.copies)
-    else this.#office?.intake.noteResult(identity.session, identity.counter, outcome.result)
+    else this.#office?.noteResult(identity.session, identity.counter, outcome.result)
   }
 
   /** Members came or went: tells people, and those that are members no longer. */
@@ -318,7 +315,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       this.#requests.dropForeign()
     }
     this.#requests.moveIfMoved(this.#tick)
-    if (this.#office !== undefined) this.#serveAsLeader(this.#office)
+    if (this.#office !== undefined) this.#office.work(this.#tick, this.#wallMs, this.#outgoing)
     else if (leader !== undefined && leader !== this.#self.id)
       this.#requests.sendTo(leader, this.#tick, this.#wallMs, this.#outgoing)
     const leaderAddress = this.#leaderAddress()
@@ -328,9 +325,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** This node leads, and everything of earlier terms is applied: it takes in what it is sent. */
   #openOffice(): void {
     this.#office = new LeaderOffice({
-      term: this.#raft.view.term,
       tick: this.#tick,
-      state: this.#applier.state,
+      raft: this.#raft,
+      applier: this.#applier,
+      requests: this.#requests,
       options: this.#options,
       propose: data => {
         this.#hasClientWrites = true
@@ -343,51 +341,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   #closeOffice(): void {
     if (this.#office === undefined) return
     this.#office = undefined
-    this.#desk.clear()
     this.#requests.loseLeadership()
-  }
-
-  #serveAsLeader(office: LeaderOffice): void {
-    const { queries, reads } = this.#requests
-    for (const { from, forward } of this.#requests.takeArrived()) this.#takeIn(office, from, forward)
-    for (const forward of this.#requests.takeForwards(this.#tick, this.#wallMs))
-      this.#takeIn(office, this.#self.id, forward)
-    for (const { token, request } of queries.takeWaiting()) {
-      this.#desk.take(token, request, this.#tick + 2 * this.#options.electionTicks)
-    }
-    // While a round is under way, reads gather into one batch for the next.
-    if (!this.#raft.isReading) {
-      for (const { token } of reads.own.takeWaiting()) this.#raft.read(token)
-    }
-    for (const { token, node } of reads.foreign.takeWaiting()) this.#raft.read(token, node)
-    office.removeExpired(this.#nowMs, this.#applied, this.#raft.view.diskFull)
-    for (const { token, response } of this.#desk.work(this.#tick)) {
-      queries.finish(token, response, this.#outgoing)
-    }
-    for (const [node, sessions] of office.intake.takeResults()) {
-      for (const [session, results] of sessions) {
-        const copies = this.#applier.copies
-        this.#outgoing.push({ to: node, message: { kind: 'forward-reply', session, results, copies } })
-      }
-    }
-  }
-
-  #takeIn(office: LeaderOffice, from: NodeId, forward: Forward): void {
-    const taken = office.take(from, forward, this.#nowMs, isDiskFullEverywhere(this.#raft))
-    if (taken === undefined) return
-    const { known, refused } = taken
-    if (from === this.#self.id) {
-      for (const [counter, result] of known)
-        this.#requests.outbox.settle(forward.session, counter, result, this.#applier.copies)
-      if (refused !== undefined) this.#requests.outbox.refuse(refused, this.#tick)
-      return
-    }
-    const { session } = forward
-    if (known.length > 0) {
-      const reply = { kind: 'forward-reply', session, results: known, copies: this.#applier.copies } as const
-      this.#outgoing.push({ to: from, message: reply })
-    }
-    if (refused !== undefined) this.#outgoing.push({ to: from, message: refused satisfies ForwardRefused })
   }
 
   /** The time: while this node leads, what it puts into the log. */
@@ -414,7 +368,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       applied: this.#applied,
       nowMs,
       tick: this.#tick,
-      proposeTime: office && (() => office.proposeTime(nowMs, this.#raft.view.diskFull)),
+      proposeTime: office && (() => office.proposeTime(nowMs)),
     }
     for (const { token, index } of confirmed) reads.confirm(token, index, moment, this.#outgoing)
     this.#hasReadyReads = reads.answer(moment, this.#outgoing)
