@@ -6,7 +6,8 @@
  * result back; a read waits until the leader's round has told from where on the log holds what it must see, and is
  * answered from the table once that is applied; `status` and `get --local` are answered on the spot.
  *
- * What must always hold: a request is answered once; a write is carried out once, wherever it was sent again.
+ * Here is what happens when, and who does it: request-desk.ts has what was asked and is not answered, office.ts what a
+ * leader does, applier.ts what was decided, cluster-news.ts what people are told.
  */
 import { unreachable } from '../base/assert.js'
 import { type LogIndex, logIndex, type Member, type NodeId, type RequestId } from '../base/ids.js'
@@ -97,10 +98,6 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return this.#raft
   }
 
-  get #applied(): LogIndex {
-    return this.#applier.index
-  }
-
   /** The configuration in force. */
   get configuration(): Configuration {
     return this.#raft.view.configuration
@@ -113,7 +110,7 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
 
   /** The last entry applied to the table. */
   get appliedIndex(): LogIndex {
-    return this.#applier.index
+    return this.#applied
   }
 
   /** Log time, in milliseconds since 1970. */
@@ -129,6 +126,10 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
   /** After `stop`: whether nothing is under way any more and, if others vote, somebody else leads. */
   get isDrained(): boolean {
     return this.#requests.size === 0 && this.#raft.successor({ withRoom: false }) === undefined
+  }
+
+  get #applied(): LogIndex {
+    return this.#applier.index
   }
 
   step(input: Input<ConsensusMessage>): void {
@@ -304,16 +305,14 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     }
   }
 
-  /** Everything that depends on who leads: sends on what waits, and takes in what came. */
+  /** Everything that depends on who leads: what waits goes to the leader, or is taken in by this node as the leader. */
   #serve(): void {
     const { leader } = this.#raft.view
     const leadership = this.#raft.serving
     const isOpen = leadership !== undefined && this.#applied >= leadership.firstIndex
     if (!isOpen) this.#closeOffice()
     else if (this.#office === undefined) this.#openOffice()
-    if (this.#raft.role.kind !== 'leader') {
-      this.#requests.dropForeign()
-    }
+    if (this.#raft.role.kind !== 'leader') this.#requests.dropForeign()
     this.#requests.moveIfMoved(this.#tick)
     if (this.#office !== undefined) this.#office.work(this.#tick, this.#wallMs, this.#outgoing)
     else if (leader !== undefined && leader !== this.#self.id)
