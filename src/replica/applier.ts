@@ -17,6 +17,7 @@ import type { Raft } from '../raft/raft.js'
 import type { Configuration } from '../raft/types.js'
 import { type CheckpointMeta, decodeMeta, encodeMeta } from './checkpoint.js'
 import { type CheckpointLimits, CheckpointPace } from './checkpoint-pace.js'
+import type { DueCheckpoint } from './contract.js'
 
 export interface ApplierOptions extends CheckpointLimits {
   /** Entries applied in one turn at most. */
@@ -29,12 +30,6 @@ export interface ApplierListener {
   onCommand(bytes: number, applied: Applied | undefined): void
   /** A configuration was applied, in the place of the one before. */
   onConfiguration(index: LogIndex, before: Configuration, now: Configuration): void
-}
-
-/** A table to be made durable as it is now, with `meta` beside it; `index` is the last entry that it holds. */
-export interface DueCheckpoint {
-  readonly index: LogIndex
-  readonly meta: Uint8Array
 }
 
 /** See the head of this file. */
