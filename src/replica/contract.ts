@@ -52,7 +52,7 @@ export interface To<Message> {
   readonly message: Message
 }
 
-/** The table, to be made durable as it is now with this `meta` beside it; `index` says up to where it holds what was saved. */
+/** The table as it is now, with this `meta` beside it; `index` says up to where it holds what was saved. */
 export interface DueCheckpoint {
   readonly index: LogIndex
   readonly meta: Uint8Array
@@ -70,7 +70,7 @@ export interface Effects<Message, Saved> {
   /** Only after the save: votes, acknowledgements. */
   readonly send: readonly To<Message>[]
   readonly reply: readonly { readonly id: RequestId; readonly response: Response }[]
-  /** To be made durable now; then step `checkpointed`. */
+  /** Make it durable; then step `checkpointed`. */
   readonly checkpoint: DueCheckpoint | undefined
   /** The journal may forget entries up to this index: a durable checkpoint covers them. */
   readonly compactTo: LogIndex | undefined

@@ -1,9 +1,9 @@
 /**
- * The rows that a leaderless replica saves: each has the next number, and a checkpoint says up to which number the table
- * has them.
+ * The rows that a leaderless replica saves: each has the next number, and a checkpoint says up to which number the
+ * table has them.
  *
- * What must always hold: rows are numbered in the order in which they were written, and a checkpoint holds all up to its
- * number.
+ * What must always hold: rows are numbered in the order in which they were written, and a checkpoint holds all up to
+ * its number.
  */
 import { type LogIndex, logIndex } from '../base/ids.js'
 import { CheckpointDebt } from './checkpoint-debt.js'

@@ -20,11 +20,12 @@ export function handOverFullDisk(raft: Raft): void {
 
 /** Whether this node knows that no leader with room on its disk is to be had. */
 export function isDiskFullEverywhere(raft: Raft): boolean {
-  const { id: self, configuration, health, leader, diskFull } = raft.view
+  const { id: self, health, leader, diskFull } = raft.view
   if (leader === self) return diskFull && raft.successor({ withRoom: true }) === undefined
   const isLeaderFull = health.some(member => member.id === leader && member.diskFull)
   // Such a leader hands over to a voter that has room.
   return (
-    isLeaderFull && !health.some(other => other.heard && !other.diskFull && isVoter(configuration, other.id))
+    isLeaderFull &&
+    !health.some(other => other.heard && !other.diskFull && isVoter(raft.view.configuration, other.id))
   )
 }
