@@ -1,6 +1,6 @@
 /**
  * A cluster of nodes on this machine, each a child process: how they are started, watched and stopped. What is
- * said to people about it is for the program (bin/quorate-cluster.ts).
+ * said to people about it is for whoever runs it (run-local-cluster.ts).
  *
  * - A node's ports are `port + i` and 1000 above it, its data directory is `<data>/<port>`, and everything it
  *   logs is kept in `<data>/<port>.log`, beside the directory, so that an emptied node keeps its log.

@@ -1,12 +1,11 @@
 /**
  * When checkpoints are begun, and what the log may forget after one.
  *
- * What must always hold:
- * - one checkpoint at a time is under way;
- * - only what a durable checkpoint covers is forgotten.
+ * What must always hold: only what a durable checkpoint covers is forgotten.
  */
 import { type LogIndex, logIndex } from '../base/ids.js'
 import type { Raft } from '../raft/raft.js'
+import { CheckpointDebt } from './checkpoint-debt.js'
 
 /** Times in ticks, sizes in bytes. */
 export interface CheckpointLimits {
@@ -24,14 +23,10 @@ const snapshotKeepFactor = 4
 
 export class CheckpointPace {
   readonly #limits: CheckpointLimits
-  /** Bytes applied that no checkpoint holds. */
-  #appliedBytes = 0
+  /** Of bytes applied. */
+  readonly #debt = new CheckpointDebt(0)
   /** When an entry was applied last. */
   #appliedAtTick = 0
-  /** Of the bytes applied, what the checkpoint holds that is under way. */
-  #underWay: { readonly bytes: number } | undefined
-  /** None is begun before this, because there was no room for the last one. */
-  #notBeforeTick = 0
   /** What the last durable one covers. */
   #covered: LogIndex
 
@@ -41,40 +36,37 @@ export class CheckpointPace {
   }
 
   noteApplied(bytes: number, tick: number): void {
-    this.#appliedBytes += bytes
+    this.#debt.add(bytes)
     this.#appliedAtTick = tick
   }
 
   /** A snapshot took the place of the table. */
   noteInstalled(index: LogIndex): void {
-    this.#appliedBytes = 0
+    this.#debt.clear()
     this.#covered = index
   }
 
   /** Whether one should be begun now, with `pendingBytes` in the table that its last one does not hold. */
   isDue(pendingBytes: number, tick: number): boolean {
-    const bytes = Math.max(this.#appliedBytes, pendingBytes)
+    const bytes = Math.max(this.#debt.bytes, pendingBytes)
     // Where nobody writes, what is left costs nobody a moment now, and would cost a restart the time to apply it.
     const isIdle = tick - this.#appliedAtTick >= this.#limits.electionTicks
     const leastBytes = this.#limits.checkpointBytes / (isIdle ? idleShare : 1)
-    return bytes >= leastBytes && tick >= this.#notBeforeTick && this.#underWay === undefined
+    return bytes >= leastBytes && this.#debt.mayBegin(tick)
   }
 
   begin(): void {
-    this.#underWay = { bytes: this.#appliedBytes }
+    this.#debt.begin()
   }
 
   /** There was no room for it. */
   fail(tick: number): void {
-    this.#underWay = undefined
-    this.#notBeforeTick = tick + this.#limits.electionTicks
+    this.#debt.fail(tick + this.#limits.electionTicks)
   }
 
   /** The one that covers `index` is durable; returns up to where the log may be forgotten now. */
   finish(index: LogIndex, { log, role }: Raft['view']): LogIndex {
-    // A snapshot that came meanwhile has set them to 0.
-    this.#appliedBytes = Math.max(0, this.#appliedBytes - (this.#underWay?.bytes ?? 0))
-    this.#underWay = undefined
+    this.#debt.finish()
     if (index > this.#covered) this.#covered = index
     const { logKeepBytes } = this.#limits
     let floor = log.firstIndexWithin(logKeepBytes) - 1

@@ -52,6 +52,12 @@ export interface To<Message> {
   readonly message: Message
 }
 
+/** The table as it is now, with this `meta` beside it; `index` says up to where it holds what was saved. */
+export interface DueCheckpoint {
+  readonly index: LogIndex
+  readonly meta: Uint8Array
+}
+
 /**
  * What a replica wants done because of its inputs since effects were last taken. Each list is in the order in
  * which it is to be carried out.
@@ -64,8 +70,8 @@ export interface Effects<Message, Saved> {
   /** Only after the save: votes, acknowledgements. */
   readonly send: readonly To<Message>[]
   readonly reply: readonly { readonly id: RequestId; readonly response: Response }[]
-  /** Make the table durable as it is now, with this `meta` beside it; then step `checkpointed`. */
-  readonly checkpoint: { readonly index: LogIndex; readonly meta: Uint8Array } | undefined
+  /** Make it durable; then step `checkpointed`. */
+  readonly checkpoint: DueCheckpoint | undefined
   /** The journal may forget entries up to this index: a durable checkpoint covers them. */
   readonly compactTo: LogIndex | undefined
   /** More is left to do than one turn should take: take effects again soon, after the input that waits. */

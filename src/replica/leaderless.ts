@@ -4,14 +4,12 @@
  *
  * The ring knows reads and writes of one key, and members. What people ask beyond that is put together here:
  * writes that read first and the order of writes (key-writes.ts), changes of the membership that take their
- * time (ring-desk.ts), the status (ring-status.ts).
+ * time (ring-desk.ts), the status (ring-status.ts), the numbers of rows and their checkpoints (numbered-rows.ts).
  *
- * What must always hold:
- * - a request is answered once;
- * - rows are numbered in the order in which they were written, and a checkpoint holds all up to its number.
+ * What must always hold: a request is answered once.
  */
 import { unreachable } from '../base/assert.js'
-import { type LogIndex, logIndex, type Member, type NodeId, type RequestId, requestId } from '../base/ids.js'
+import { type LogIndex, type Member, type NodeId, type RequestId, requestId } from '../base/ids.js'
 import type { Random } from '../base/random.js'
 import { type ClusterEvent, failure, type Request, type Response } from '../protocol/request.js'
 import { Ring } from '../ring/ring.js'
@@ -19,17 +17,16 @@ import type { RingAnswer, RingOptions, RingRequest, RingRows, RingStart } from '
 import type { Effects, Input, Replica, To } from './contract.js'
 import { KeyWrites, type KeyWritesLimits } from './key-writes.js'
 import type { LeaderlessMessage } from './leaderless-messages.js'
+import { NumberedRows, type NumberedRowsLimits } from './numbered-rows.js'
 import { answered } from './ring-answers.js'
 import { RingDesk } from './ring-desk.js'
 import { RingNews, ringStatus } from './ring-status.js'
-import { encodeRowsMeta, type SavedRow } from './saved-rows.js'
+import type { SavedRow } from './saved-rows.js'
 
 /** Times in ticks, sizes in bytes. */
-export interface LeaderlessOptions extends RingOptions {
+export interface LeaderlessOptions extends RingOptions, NumberedRowsLimits {
   /** How long one tick is, for what is told in milliseconds. */
   readonly tickMs: number
-  /** A checkpoint is begun when this much was written since the last one. */
-  readonly checkpointBytes: number
 }
 
 /** What a replica starts with. */
@@ -51,6 +48,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   readonly #writes: KeyWrites
   readonly #desk: RingDesk
   readonly #news: RingNews
+  readonly #rows: NumberedRows
   /** Who waits for the ring's answers; the ring knows requests by numbers of ours. */
   readonly #asked = new Map<RequestId, (answer: RingAnswer) => void>()
   /** The ring's number of a client's read, so that it can be abandoned. */
@@ -62,13 +60,6 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
   #wallMs = 0
   /** The ring left background work to the next turn. */
   #hasMore = false
-  #saved: LogIndex
-  /** Bytes written that no checkpoint holds. */
-  #writtenBytes: number
-  /** Of these, what the checkpoint holds that is under way. */
-  #checkpointing: { readonly bytes: number } | undefined
-  /** No checkpoint is begun before this, because there was no room for the last one. */
-  #checkpointAtTick = 0
   #compactTo: LogIndex | undefined
   #stopping = false
   /** Another member says that this one is none any more. */
@@ -83,8 +74,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     const { self, founding, rows, random, options } = start
     this.#self = self
     this.#options = options
-    this.#saved = start.saved
-    this.#writtenBytes = start.uncheckpointedBytes
+    this.#rows = new NumberedRows(options, start.saved, start.uncheckpointedBytes)
     this.#ring = new Ring({ self, founding }, { random, options, rows })
     const answer = (id: RequestId, response: Response): void => this.#reply(id, response)
     const ring = this.#ring
@@ -157,8 +147,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
         this.#onCheckpointed(input.index)
         break
       case 'checkpoint-failed':
-        this.#checkpointing = undefined
-        this.#checkpointAtTick = this.#tick + this.#options.silentTicks
+        this.#rows.failCheckpoint(this.#tick)
         break
       default:
         unreachable(input)
@@ -170,7 +159,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     if (this.#hasMore) this.#ring.tick(0, this.#wallMs)
     const output = this.#ring.takeOutput()
     this.#hasMore = output.more
-    const save = output.save.map(row => this.#number(row))
+    const save = output.save.map(row => this.#rows.number(row))
     this.#hasAsked = false
     for (const { id, answer } of output.answers) {
       const done = this.#asked.get(id)
@@ -184,7 +173,7 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
       save,
       send: output.send,
       reply: this.#replies,
-      checkpoint: this.#takeCheckpoint(),
+      checkpoint: this.#rows.beginCheckpoint(this.#tick),
       compactTo: this.#compactTo,
       more: output.more || this.#hasAsked,
       events: this.#events,
@@ -323,24 +312,8 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     this.#replies.push({ id, response })
   }
 
-  #number(row: Omit<SavedRow, 'index'>): SavedRow {
-    this.#saved = logIndex(this.#saved + 1)
-    this.#writtenBytes += row.rowKey.length + (row.value?.length ?? 0)
-    return { ...row, index: this.#saved }
-  }
-
-  #takeCheckpoint(): Effects<LeaderlessMessage, SavedRow>['checkpoint'] {
-    const isDue = this.#writtenBytes >= this.#options.checkpointBytes && this.#tick >= this.#checkpointAtTick
-    if (!isDue || this.#checkpointing !== undefined) return undefined
-    this.#checkpointing = { bytes: this.#writtenBytes }
-    // Rows that were written since, and are not numbered yet, are in the table as well: replaying them later
-    // over it changes nothing.
-    return { index: this.#saved, meta: encodeRowsMeta(this.#saved) }
-  }
-
   #onCheckpointed(index: LogIndex): void {
-    this.#writtenBytes = Math.max(0, this.#writtenBytes - (this.#checkpointing?.bytes ?? 0))
-    this.#checkpointing = undefined
+    this.#rows.finishCheckpoint()
     this.#compactTo = index
     this.#events.push({ kind: 'compacted', index })
   }

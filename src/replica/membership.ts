@@ -45,11 +45,6 @@ export class MembershipDesk {
     this.#changes.push({ token, request, expiresAtTick, begun: undefined })
   }
 
-  /** This node leads no longer; the next leader is asked anew. */
-  clear(): void {
-    this.#changes = []
-  }
-
   /** Does what can be done now; returns the changes that are finished. Called once a turn, by an open leader. */
   work(tick: number): readonly Finished[] {
     this.#promote()

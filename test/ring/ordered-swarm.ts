@@ -7,9 +7,11 @@
  * be taken again by somebody who never heard of it, so that in the end either of two writes is there. With
  * `partitions`, and messages that are lost, two leaders may do as they like for a while, and only the end counts.
  */
+import { unreachable } from '../../src/base/assert.js'
 import type { NodeId } from '../../src/base/ids.js'
 import type { Random } from '../../src/base/random.js'
 import type { RingAnswer } from '../../src/ring/types.js'
+import { comeToRest, forgetDeletions, partByChance, planFaults } from './faults.js'
 import { absent, type Change, OrderedJudge } from './ordered-judge.js'
 import { textOf } from './ordered-story.js'
 import { World } from './world.js'
@@ -111,24 +113,17 @@ class OrderedSwarm {
       this.#write(writer)
       this.#read()
     }
-    this.#fault()
+    planFaults(world, this.#random, this.#climate, this.#endMs, kind => this.#strike(kind))
     world.run(durationMs)
     return this.#failure ?? this.#rest() ?? this.#verdict() ?? this.#forgotten()
   }
 
   /** The faults end, and everything must come to rest. */
   #rest(): string | undefined {
-    const world = this.#world
-    world.heal()
-    Object.assign(world.weather, { loss: 0, duplication: 0, lateness: 0, flushMs: 1 })
-    for (const node of world.nodes.values()) if (node.ring === undefined) world.start(node.id)
-    for (let wait = 0; wait < 300; wait++) {
-      world.run(100)
+    return comeToRest(this.#world, () => {
       this.#admitAgain()
-      const isMoving = [...world.nodes.values()].some(({ ring }) => ring?.standing !== 'member')
-      if (wait > 16 && !isMoving && world.unrest() === undefined) return undefined
-    }
-    return `no rest: ${world.unrest() ?? 'somebody comes or goes for ever'}`
+      return [...this.#world.nodes.values()].some(({ ring }) => ring?.standing !== 'member')
+    })
   }
 
   /** Who let a newcomer in may have crashed before anybody heard of it: it asks another one. */
@@ -161,11 +156,7 @@ class OrderedSwarm {
 
   /** With everybody there, no tombstone stays for ever, and nothing comes back for it. */
   #forgotten(): string | undefined {
-    const world = this.#world
-    const left = (): number => Math.max(...this.#running().map(id => world.ring(id).status().tombstones))
-    for (let wait = 0; wait < 300 && left() > 0; wait++) world.run(100)
-    if (left() > 0) return 'tombstones are kept for ever'
-    return world.unrest() ?? this.#verdict()
+    return forgetDeletions(this.#world, () => this.#running()) ?? this.#verdict()
   }
 
   #running(): NodeId[] {
@@ -301,39 +292,31 @@ class OrderedSwarm {
     return steady
   }
 
-  #fault(): void {
+  #strike(kind: keyof OrderedClimate['faults']): void {
     const world = this.#world
     const random = this.#random
-    world.after(random.float() * 2 * this.#climate.faultMs, () => {
-      if (world.nowMs >= this.#endMs) return
-      this.#fault()
-      const kinds = Object.entries(this.#climate.faults).flatMap(([kind, weight]) =>
-        Array.from({ length: weight }, () => kind),
-      )
-      const nodes = [...world.nodes.keys()]
-      switch (random.pick(kinds)) {
-        case 'crash':
-          this.#crash(random.pick(nodes))
-          break
-        case 'part': {
-          const sides: NodeId[][] = [[], []]
-          for (const id of nodes) sides[random.below(2)]?.push(id)
-          world.part(...sides)
-          break
-        }
-        case 'heal':
-          world.heal()
-          break
-        case 'join': {
-          const via = this.#running().filter(id => world.ring(id).standing === 'member')
-          if (via.length === 0 || nodes.length >= 6) break
-          const id = world.addWaiting()
-          this.#startedMs.set(id, world.nowMs)
-          world.ring(random.pick(via)).addMember(world.node(id).member)
-          break
-        }
+    const nodes = [...world.nodes.keys()]
+    switch (kind) {
+      case 'crash':
+        this.#crash(random.pick(nodes))
+        break
+      case 'part':
+        partByChance(world, random, 2)
+        break
+      case 'heal':
+        world.heal()
+        break
+      case 'join': {
+        const via = this.#running().filter(id => world.ring(id).standing === 'member')
+        if (via.length === 0 || nodes.length >= 6) break
+        const id = world.addWaiting()
+        this.#startedMs.set(id, world.nowMs)
+        world.ring(random.pick(via)).addMember(world.node(id).member)
+        break
       }
-    })
+      default:
+        unreachable(kind)
+    }
   }
 
   #crash(id: NodeId): void {

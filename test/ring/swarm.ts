@@ -1,8 +1,10 @@
 /** One run of a ring with clients, faults and comings and goings, all drawn from a seed, and what is wrong with it. */
+import { unreachable } from '../../src/base/assert.js'
 import type { NodeId } from '../../src/base/ids.js'
 import type { Random } from '../../src/base/random.js'
 import type { RingAnswer, RingRequest } from '../../src/ring/types.js'
 import { Customers, type Habits, type Reply, wares } from './customers.js'
+import { comeToRest, forgetDeletions, partByChance, planFaults } from './faults.js'
 import { DotWatch } from './judge.js'
 import { World } from './world.js'
 
@@ -86,7 +88,7 @@ class Swarm {
     Object.assign(world.weather, { loss, duplication, lateness, flushMs, delayMs: 5, lateMs: 1500 })
     this.#endMs = world.nowMs + durationMs
     for (let client = 0; client < clients; client++) this.#customers.welcome()
-    if (faultMs > 0) this.#fault()
+    if (faultMs > 0) planFaults(world, this.#random, this.#climate, this.#endMs, kind => this.#strike(kind))
     world.run(durationMs)
     return this.#rest() ?? this.#verdict() ?? this.#forgotten()
   }
@@ -94,17 +96,9 @@ class Swarm {
   /** The faults end, and everything must come to rest. */
   #rest(): string | undefined {
     const world = this.#world
-    world.heal()
-    Object.assign(world.weather, { loss: 0, duplication: 0, lateness: 0, flushMs: 1 })
-    for (const node of world.nodes.values()) if (node.ring === undefined) world.start(node.id)
-    for (let wait = 0; wait < 300; wait++) {
-      world.run(100)
-      const moving = [...world.nodes.values()].some(({ ring }) =>
-        ['joining', 'leaving'].includes(ring?.standing ?? ''),
-      )
-      if (wait > 16 && !moving && world.unrest() === undefined) return undefined
-    }
-    return `no rest: ${world.unrest() ?? 'somebody comes or goes for ever'}`
+    return comeToRest(world, () =>
+      [...world.nodes.values()].some(({ ring }) => ['joining', 'leaving'].includes(ring?.standing ?? '')),
+    )
   }
 
   #verdict(): string | undefined {
@@ -124,11 +118,7 @@ class Swarm {
 
   /** With everybody there, no tombstone stays for ever. */
   #forgotten(): string | undefined {
-    const world = this.#world
-    const left = (): number => Math.max(...this.#members().map(id => world.ring(id).status().tombstones))
-    for (let wait = 0; wait < 300 && left() > 0; wait++) world.run(100)
-    if (left() > 0) return 'tombstones are kept for ever'
-    return world.unrest() ?? this.#verdict()
+    return forgetDeletions(this.#world, () => this.#members()) ?? this.#verdict()
   }
 
   #members(): NodeId[] {
@@ -143,49 +133,40 @@ class Swarm {
     return true
   }
 
-  #fault(): void {
+  #strike(kind: keyof Climate['faults']): void {
     const world = this.#world
     const random = this.#random
-    world.after(random.float() * 2 * this.#climate.faultMs, () => {
-      if (world.nowMs >= this.#endMs) return
-      this.#fault()
-      const { faults } = this.#climate
-      const kinds = Object.entries(faults).flatMap(([kind, weight]) =>
-        Array.from({ length: weight }, () => kind),
-      )
-      const nodes = [...world.nodes.keys()]
-      switch (random.pick(kinds)) {
-        case 'crash': {
-          const id = random.pick(nodes)
-          world.crash(id)
-          world.after(random.float() * 1500, () => {
-            if (world.node(id).ring === undefined) world.start(id)
-          })
-          break
-        }
-        case 'part': {
-          const sides: NodeId[][] = [[], [], []]
-          for (const id of nodes) sides[random.below(3)]?.push(id)
-          world.part(...sides)
-          break
-        }
-        case 'heal':
-          world.heal()
-          break
-        case 'join': {
-          const via = this.#members()
-          if (via.length === 0 || nodes.length >= 8) break
-          const id = world.addWaiting()
-          world.ring(random.pick(via)).addMember(world.node(id).member)
-          break
-        }
-        case 'leave': {
-          const members = this.#members()
-          if (members.length > 3) world.ring(random.pick(members)).leave()
-          break
-        }
+    const nodes = [...world.nodes.keys()]
+    switch (kind) {
+      case 'crash': {
+        const id = random.pick(nodes)
+        world.crash(id)
+        world.after(random.float() * 1500, () => {
+          if (world.node(id).ring === undefined) world.start(id)
+        })
+        break
       }
-    })
+      case 'part':
+        partByChance(world, random, 3)
+        break
+      case 'heal':
+        world.heal()
+        break
+      case 'join': {
+        const via = this.#members()
+        if (via.length === 0 || nodes.length >= 8) break
+        const id = world.addWaiting()
+        world.ring(random.pick(via)).addMember(world.node(id).member)
+        break
+      }
+      case 'leave': {
+        const members = this.#members()
+        if (members.length > 3) world.ring(random.pick(members)).leave()
+        break
+      }
+      default:
+        unreachable(kind)
+    }
   }
 }
 

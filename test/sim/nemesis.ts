@@ -1,23 +1,17 @@
 /**
- * What makes a run hard: faults, each kind at moments of its own, each with its own end. What the nemesis does
- * stays within what the database promises to survive; it heals everything when its time is over.
+ * What makes a run hard: the faults of machines, and those that try a leader, its links and the list of members. What
+ * the nemesis does stays within what the database promises to survive; it heals everything when its time is over.
  */
-import { unreachable } from '../../src/base/assert.js'
 import type { Member } from '../../src/base/ids.js'
 import type { Random } from '../../src/base/random.js'
 import type { Request, Response } from '../../src/protocol/request.js'
-import type { SimulatedNetwork } from './network.js'
+import { type Link, MachineFaults, type Scene } from './machine-faults.js'
 import type { SimulatedNode } from './node.js'
 import { type FaultKind, faultKinds, type Swarm } from './swarm.js'
-import type { World } from './world.js'
 
 /** What the nemesis acts on. */
-export interface Victims {
-  readonly world: World
-  readonly network: SimulatedNetwork
+export interface Victims extends Scene<SimulatedNode> {
   readonly swarm: Swarm
-  /** All nodes that exist, those that were removed too. */
-  nodes(): readonly SimulatedNode[]
   /** The members' nodes, as far as anybody knows. */
   members(): readonly SimulatedNode[]
   /** A node that never was a member, running and waiting; undefined if there are enough. */
@@ -26,62 +20,35 @@ export interface Victims {
 
 export class Nemesis {
   readonly #victims: Victims
+  readonly #faults: MachineFaults<SimulatedNode>
   readonly #random: Random
-  readonly #untilMs: number
-  readonly #down = new Set<SimulatedNode>()
   #damaged = 0
   #isCoupDue = false
 
   /** It acts from now until `untilMs`. */
   constructor(victims: Victims, untilMs: number) {
     this.#victims = victims
-    this.#random = victims.world.random.fork('nemesis')
-    this.#untilMs = untilMs
+    this.#faults = new MachineFaults(victims, untilMs)
+    this.#random = this.#faults.random
   }
 
   start(): void {
-    for (const kind of faultKinds) {
-      const everyMs = this.#victims.swarm.faultEveryMs.get(kind)
-      if (everyMs !== undefined) this.#plan(kind, everyMs)
-    }
+    this.#faults.plan(faultKinds, this.#victims.swarm.faultEveryMs, kind => this.#strike(kind))
   }
 
-  /** Ends all faults: links, processes, disks. Those whose disks were damaged stay lost. */
+  /** Ends all faults. */
   heal(): void {
-    const { world, network } = this.#victims
-    world.note('', 'all faults end')
-    network.heal()
-    for (const node of this.#victims.nodes()) {
-      node.disk.makeRoom()
-      node.disk.failFlushes(0)
-      node.disk.powerCutAt(Number.POSITIVE_INFINITY)
-      node.setFlushMs([0, 0.3])
-      node.resume()
-      // A process that was asked to stop is on its way out.
-      if (node.isStopping) node.kill()
-      node.start()
-    }
-    this.#down.clear()
+    this.#faults.heal()
   }
 
   /** A node was elected. If a coup is due it is cut off before anybody hears from it. */
   elected(node: SimulatedNode): void {
-    if (!this.#isCoupDue || this.#victims.world.nowMs() >= this.#untilMs) return
+    if (!this.#isCoupDue || this.#faults.areOver) return
     this.#isCoupDue = false
     this.#isolate(node)
   }
 
-  #plan(kind: FaultKind, everyMs: number): void {
-    const { world } = this.#victims
-    world.after(2 * everyMs * this.#random.float(), () => {
-      if (world.nowMs() >= this.#untilMs) return
-      this.#strike(kind)
-      this.#plan(kind, everyMs)
-    })
-  }
-
   #strike(kind: FaultKind): void {
-    const random = this.#random
     switch (kind) {
       case 'partition':
         this.#partition()
@@ -98,56 +65,9 @@ export class Nemesis {
       case 'break':
         this.#break()
         break
-      case 'pause':
-        this.#withOne(node => {
-          node.pause()
-          this.#after(random.pick([10, 100, 1000, 3000]), () => node.resume())
-        })
-        break
-      case 'kill':
-        this.#withOne(node => this.#takeDown(node, () => node.kill()))
-        break
-      case 'power':
-        this.#withOne(node => {
-          // At a moment of our choosing, or in the midst of what it does to its disk.
-          if (random.chance(0.5)) this.#takeDown(node, () => node.cutPower())
-          else this.#takeDown(node, () => node.disk.powerCutAt(random.between(1, 20)))
-        })
-        break
-      case 'blackout':
-        for (const node of this.#victims.nodes()) this.#takeDown(node, () => node.cutPower())
-        break
-      case 'stop':
-        this.#withOne(node => {
-          node.stop()
-          this.#after(500, () => this.#takeDown(node, () => node.kill()))
-        })
-        break
       case 'wall-clock':
-        this.#withOne(node => {
-          node.machine.jumpWallClock(random.pick([-3_600_000, -500, 500, 60_000, 700_000, 3_600_000]))
-        })
-        break
-      case 'full-disk':
-        this.#withOne(node => {
-          this.#note(`fills the disk of ${node.name}`)
-          node.disk.fillUp()
-          this.#after(random.pick([300, 3000]), () => node.disk.makeRoom())
-        })
-        break
-      case 'slow-disk':
-        this.#withOne(node => {
-          this.#note(`slows the disk of ${node.name}`)
-          node.setFlushMs([5, random.pick([20, 200])])
-          this.#after(random.pick([300, 3000]), () => node.setFlushMs(this.#victims.swarm.node.flushMs))
-        })
-        break
-      case 'failed-flush':
-        this.#withOne(node => {
-          this.#note(`lets a flush of ${node.name} fail`)
-          node.disk.failFlushes(1)
-          // It is to stop by itself, and whoever looks after it starts it again.
-          this.#after(random.pick([300, 1000]), () => node.start())
+        this.#faults.withOne(node => {
+          node.machine.jumpWallClock(this.#random.pick([-3_600_000, -500, 500, 60_000, 700_000, 3_600_000]))
         })
         break
       case 'damage':
@@ -162,7 +82,7 @@ export class Nemesis {
         this.#changeMembers()
         break
       default:
-        unreachable(kind)
+        this.#faults.strike(kind)
     }
   }
 
@@ -175,7 +95,7 @@ export class Nemesis {
     const right = names.slice(half)
     // With a bridge, one node still reaches both halves.
     const bridge = cut === 'bridge' ? names[0] : undefined
-    const cuts: [string, string][] = []
+    const cuts: Link[] = []
     for (const one of left) {
       for (const other of right) if (one !== bridge) cuts.push([one, other], [other, one])
     }
@@ -216,12 +136,9 @@ export class Nemesis {
   #break(): void {
     const { network } = this.#victims
     if (this.#random.chance(0.5)) {
-      this.#withTwo((one, other) => {
-        this.#note(`breaks connections of ${one.name} and ${other.name}`)
-        network.breakConnections(one.name, other.name)
-      })
+      this.#withTwo((one, other) => this.#faults.breakBetween(one, other))
     } else {
-      this.#withOne(node => {
+      this.#faults.withOne(node => {
         this.#note(`breaks connections of ${node.name}`)
         for (const other of this.#victims.nodes()) {
           if (other !== node) network.breakConnections(node.name, other.name)
@@ -230,29 +147,8 @@ export class Nemesis {
     }
   }
 
-  #cut(cuts: readonly (readonly [string, string])[]): void {
-    const { network } = this.#victims
-    for (const [from, to] of cuts) network.block(from, to)
-    // What cuts the way may also reset what goes along it: then both sides know at once.
-    if (this.#random.chance(0.3)) {
-      this.#note('and resets the connections')
-      for (const [from, to] of cuts) network.breakConnections(from, to)
-    }
-    this.#after(this.#random.pick([50, 300, 1000, 4000]), () => {
-      this.#note(`mends ${cuts.length} links`)
-      for (const [from, to] of cuts) network.unblock(from, to)
-    })
-  }
-
-  /** Ends a process in some way, and starts it again some time later. */
-  #takeDown(node: SimulatedNode, end: () => void): void {
-    if (this.#down.has(node) || !node.isRunning) return
-    this.#down.add(node)
-    end()
-    this.#after(this.#random.pick([5, 50, 500, 2500]), () => {
-      this.#down.delete(node)
-      node.start()
-    })
+  #cut(links: readonly Link[]): void {
+    this.#faults.cut(links, what => this.#note(what))
   }
 
   /** Damages the disk of a node that is down: it is lost, so only as many as a majority survives. */
@@ -262,7 +158,7 @@ export class Nemesis {
     const node = this.#random.pick(this.#victims.nodes())
     node.cutPower()
     if (node.damage()) this.#damaged++
-    this.#after(100, () => node.start())
+    this.#faults.after(100, () => node.start())
   }
 
   #changeMembers(): void {
@@ -290,16 +186,8 @@ export class Nemesis {
     node.deliver(() => node.submit(request, onAnswer))
   }
 
-  #withOne(act: (node: SimulatedNode) => void): void {
-    const running = this.#victims.nodes().filter(node => node.isRunning)
-    if (running.length > 0) act(this.#random.pick(running))
-  }
-
   #withTwo(act: (one: SimulatedNode, other: SimulatedNode) => void): void {
-    const nodes = this.#victims.members()
-    if (nodes.length < 2) return
-    const one = this.#random.pick(nodes)
-    act(one, this.#random.pick(nodes.filter(node => node !== one)))
+    this.#faults.withTwoOf(this.#victims.members(), act)
   }
 
   #shuffledNames(): string[] {
@@ -307,14 +195,6 @@ export class Nemesis {
     const shuffled: string[] = []
     while (rest.length > 0) shuffled.push(...rest.splice(this.#random.below(rest.length), 1))
     return shuffled
-  }
-
-  /** What ends a fault need not happen once all of them have ended. */
-  #after(delayMs: number, task: () => void): void {
-    const { world } = this.#victims
-    world.after(delayMs * (0.5 + this.#random.float()), () => {
-      if (world.nowMs() < this.#untilMs) task()
-    })
   }
 
   #note(what: string): void {

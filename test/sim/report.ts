@@ -1,7 +1,18 @@
 /** What people see of simulated runs: the seeds that are tried, and how a failure is told. */
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { RunResult } from './simulation.js'
+
+/** What is told of a run. */
+export interface RunReport {
+  readonly seed: string
+  /** What was broken, in words; undefined if all went well. */
+  readonly failure: string | undefined
+  /** The last lines of the event log. */
+  readonly tail: readonly string[]
+  /** Stands for the whole event log: the same for the same seed. */
+  readonly checksum: string
+  readonly simulatedMs: number
+}
 
 /** Lines of the event log shown with a failure. */
 const shownLines = 120
@@ -21,16 +32,15 @@ export function knownSeeds(): readonly string[] {
   return lines.filter(line => line !== '')
 }
 
-/** A failure, the last moments before it, and the command that shows it again. */
-export function reportFailure(result: RunResult): string {
-  const { seed, failure, tail, checksum } = result
+/** A failure, the last moments before it, and the command that shows it again, which runs this script of npm. */
+export function reportFailure({ seed, failure, tail, checksum }: RunReport, script = 'sim'): string {
   return [
     '',
     ...tail.slice(-shownLines),
     '',
     `FAILED: seed ${seed} (log ${checksum})`,
     failure ?? '',
-    `Replay it with: npm run sim -- --seed ${seed} --trace`,
+    `Replay it with: npm run ${script} -- --seed ${seed} --trace`,
     '',
   ].join('\n')
 }

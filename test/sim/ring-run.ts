@@ -4,8 +4,7 @@
  * promise was broken.
  */
 import minimist from 'minimist'
-import { freshSeeds } from './report.js'
-import { reportRingFailure } from './ring-report.js'
+import { freshSeeds, reportFailure } from './report.js'
 import { simulateRing } from './ring-simulation.js'
 
 const usage = 'Usage: npm run sim:ring-nodes -- [--seeds <count>] [--first <seed>] [--seed <seed>] [--trace]'
@@ -46,7 +45,7 @@ function runAll(seeds: readonly string[], trace: boolean): number {
     acknowledged += result.writes.acknowledged
     if (result.failure === undefined) continue
     failures++
-    console.error(reportRingFailure(result))
+    console.error(reportFailure(result, 'sim:ring-nodes'))
   }
   const seconds = (process.cpuUsage(startedAt).user / 1e6).toFixed(1)
   const hours = (simulatedMs / 3_600_000).toFixed(2)

@@ -11,23 +11,16 @@ import { DotWatch } from '../ring/judge.js'
 import { unrestOf } from '../ring/rest.js'
 import { EventLog } from './event-log.js'
 import { SimulatedNetwork } from './network.js'
+import type { RunReport } from './report.js'
 import { RingNemesis } from './ring-nemesis.js'
 import { SimulatedRingNode } from './ring-node.js'
 import { describeRingSwarm, drawRingMachine, drawRingSwarm, type RingSwarm } from './ring-swarm.js'
 import { World } from './world.js'
 
 /** What came of a run. */
-export interface RingRunResult {
-  readonly seed: string
-  /** What was broken, in words; undefined if all went well. */
-  readonly failure: string | undefined
-  /** The last lines of the event log. */
-  readonly tail: readonly string[]
-  /** Stands for the whole event log: the same for the same seed. */
-  readonly checksum: string
+export interface RingRunResult extends RunReport {
   /** Writes that were tried, and those that were acknowledged. */
   readonly writes: { readonly tried: number; readonly acknowledged: number }
-  readonly simulatedMs: number
 }
 
 /** How often it is looked whether everything has come to rest. */

@@ -2,10 +2,9 @@
 import type { Random } from '../../src/base/random.js'
 import type { LeaderlessOptions } from '../../src/replica/leaderless.js'
 import type { Habits } from '../ring/customers.js'
-import type { LinkOptions } from './connection.js'
+import { type DrawnRun, describeFaults, describeLink, drawDisk, drawFaults, drawLink } from './drawing.js'
 import type { MachineOptions } from './machine.js'
 import type { RingNodeOptions } from './ring-node.js'
-import { drawLink } from './swarm.js'
 
 /** The faults that a run may see, in the order in which their chances are drawn. */
 export const ringFaultKinds = [
@@ -26,31 +25,18 @@ export const ringFaultKinds = [
 
 export type RingFaultKind = (typeof ringFaultKinds)[number]
 
-/** One run. Times in milliseconds of true time. */
-export interface RingSwarm {
-  readonly nodes: number
+/** One run. */
+export interface RingSwarm extends DrawnRun<RingFaultKind, RingNodeOptions> {
   readonly copies: number
-  /** Nodes that may be let in later, at most. */
-  readonly spares: number
-  readonly link: LinkOptions
-  readonly node: RingNodeOptions
-  /** Clocks gain or lose up to this share. */
-  readonly driftMax: number
   readonly timerLatenessMaxMs: number
   readonly customers: number
   readonly habits: Habits
-  /** Mean time between two faults of a kind; a kind that is missing does not happen. */
-  readonly faultEveryMs: ReadonlyMap<RingFaultKind, number>
-  /** How long faults happen. */
-  readonly faultsMs: number
-  /** Once they have ended, everything must have come to rest within this time. */
-  readonly settleMs: number
 }
 
 /** Draws a run. */
 export function drawRingSwarm(random: Random): RingSwarm {
   const electionMs = random.pick([150, 300, 1000])
-  const faultEveryMs = drawFaults(random)
+  const faultEveryMs = drawFaults(random, ringFaultKinds, ['membership'])
   return {
     nodes: random.pick([1, 2, 3, 3, 4, 5, 6, 6]),
     copies: random.pick([2, 3, 3, 3]),
@@ -58,19 +44,7 @@ export function drawRingSwarm(random: Random): RingSwarm {
     link: drawLink(random, electionMs, 20_000),
     node: {
       replica: drawReplica(random, electionMs),
-      segmentBytes: 4096 * random.between(1, 8),
-      flushMs: random.pick([
-        [0, 0],
-        [0.1, 0.5],
-        [0.1, 5],
-        [1, 30],
-      ]),
-      checkpointMs: random.pick([
-        [0, 0],
-        [1, 10],
-        [20, 300],
-      ]),
-      inlineFlushes: random.chance(0.5),
+      ...drawDisk(random),
       isTableOnDisk: random.chance(0.5),
     },
     driftMax: random.pick([0, 0.2]),
@@ -99,16 +73,15 @@ export function drawRingMachine(random: Random, swarm: RingSwarm): MachineOption
 
 /** The run in a line, for the log. */
 export function describeRingSwarm(swarm: RingSwarm): string {
-  const { nodes, copies, spares, link, node, customers, habits, faultEveryMs, faultsMs } = swarm
-  const faults = [...faultEveryMs].map(([kind, everyMs]) => `${kind}/${everyMs}`)
+  const { nodes, copies, spares, link, node, customers, habits } = swarm
   const { silentTicks, tickMs, checkpointBytes } = node.replica
   return [
     `${nodes}+${spares} nodes, ${copies} copies`,
     `silence ${silentTicks * tickMs} ms`,
-    `loss ${link.loss} duplication ${link.duplication} reordering ${link.reordering}`,
+    describeLink(link),
     `segment ${node.segmentBytes} checkpoint ${checkpointBytes} flush ${node.flushMs}`,
     `${customers} customers, quorums ${habits.quorums.map(quorum => quorum ?? 'majority')}`,
-    `faults for ${faultsMs} ms: ${faults.join(' ') || 'none'}`,
+    describeFaults(swarm),
   ].join('; ')
 }
 
@@ -137,14 +110,4 @@ function drawReplica(random: Random, electionMs: number): LeaderlessOptions {
     pastMax: random.pick([4, 8]),
     checkpointBytes: random.pick([500, 5000, 1_000_000]),
   }
-}
-
-function drawFaults(random: Random): ReadonlyMap<RingFaultKind, number> {
-  const faults = new Map<RingFaultKind, number>()
-  const share = random.pick([0, 0.15, 0.3, 0.5])
-  for (const kind of ringFaultKinds) {
-    const everyMs = random.pick([200, 600, 2000])
-    if (random.chance(share)) faults.set(kind, kind === 'membership' ? everyMs * 2 : everyMs)
-  }
-  return faults
 }

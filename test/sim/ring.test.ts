@@ -1,6 +1,5 @@
 import { expect } from 'chai'
-import { freshSeeds } from './report.js'
-import { reportRingFailure } from './ring-report.js'
+import { freshSeeds, reportFailure } from './report.js'
 import { simulateRing } from './ring-simulation.js'
 
 /** `SEEDS=1000` tries so many fresh ones, with `--timeout 0`. */
@@ -32,6 +31,6 @@ describe('a ring of simulated nodes', () => {
 /** Returns how many writes were acknowledged. */
 function expectGood(seed: string): number {
   const result = simulateRing(seed)
-  if (result.failure !== undefined) throw new Error(reportRingFailure(result))
+  if (result.failure !== undefined) throw new Error(reportFailure(result, 'sim:ring-nodes'))
   return result.writes.acknowledged
 }

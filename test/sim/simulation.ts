@@ -18,24 +18,17 @@ import { judge } from './linearizability.js'
 import { Nemesis } from './nemesis.js'
 import { SimulatedNetwork } from './network.js'
 import { SimulatedNode } from './node.js'
+import type { RunReport } from './report.js'
 import { describeSwarm, drawMachine, drawSwarm, redisSeeds, type Swarm, withRedis } from './swarm.js'
 import { findVersionConflict } from './versions.js'
 import { World } from './world.js'
 
 /** What came of a run. */
-export interface RunResult {
-  readonly seed: string
-  /** What was broken, in words; undefined if all went well. */
-  readonly failure: string | undefined
-  /** The last lines of the event log. */
-  readonly tail: readonly string[]
-  /** Stands for the whole event log: the same for the same seed. */
-  readonly checksum: string
+export interface RunResult extends RunReport {
   readonly operations: number
   readonly unknown: number
   /** Writes that were acknowledged. */
   readonly writes: number
-  readonly simulatedMs: number
   /** The kinds of faults that happened, and other features that were on. */
   readonly features: readonly string[]
 }

@@ -7,7 +7,7 @@ import type { Random } from '../../src/base/random.js'
 import type { ReadMode } from '../../src/raft/types.js'
 import type { ConsensusOptions } from '../../src/replica/consensus.js'
 import type { ClientOptions } from './clients.js'
-import type { LinkOptions } from './connection.js'
+import { type DrawnRun, describeFaults, describeLink, drawDisk, drawFaults, drawLink } from './drawing.js'
 import type { MachineOptions } from './machine.js'
 import type { NodeOptions } from './node.js'
 
@@ -34,29 +34,15 @@ export const faultKinds = [
 
 export type FaultKind = (typeof faultKinds)[number]
 
-/** One run. Times in milliseconds of true time. */
-export interface Swarm {
-  /** Voters at the start. */
-  readonly nodes: number
-  /** Nodes that may be added later, at most. */
-  readonly spares: number
+/** One run. Its nodes at the start are voters. */
+export interface Swarm extends DrawnRun<FaultKind, NodeOptions> {
   readonly reads: ReadMode
-  readonly link: LinkOptions
-  readonly node: NodeOptions
-  /** Clocks gain or lose up to this share. */
-  readonly driftMax: number
   /** Whether clocks run anywhere within the limits, each at one of them, or one too slow and all others too fast. */
   readonly clocks: 'spread' | 'limits' | 'one-slow'
   readonly wallOffsetMaxMs: number
   readonly clients: ClientOptions
   /** Keys that are written with an expiry, over and over. */
   readonly expiringKeys: number
-  /** Mean time between two faults of a kind; a kind that is missing does not happen. */
-  readonly faultEveryMs: ReadonlyMap<FaultKind, number>
-  /** How long faults happen. */
-  readonly faultsMs: number
-  /** Once they have ended, everybody must agree within this time. */
-  readonly settleMs: number
 }
 
 /** Draws a run. */
@@ -65,7 +51,7 @@ export function drawSwarm(random: Random): Swarm {
   const reads: ReadMode = random.chance(0.3) ? 'lease' : 'linearizable'
   const electionMs = random.pick([150, 300, 600, 1000])
   const replica = drawReplica(random, electionMs)
-  const faultEveryMs = drawFaults(random, nodes)
+  const faultEveryMs = drawSurvivableFaults(random, nodes)
   return {
     nodes,
     spares: faultEveryMs.has('membership') ? random.between(1, 3) : 0,
@@ -73,19 +59,7 @@ export function drawSwarm(random: Random): Swarm {
     link: drawLink(random, electionMs, replica.appendBytesMax),
     node: {
       replica,
-      segmentBytes: 4096 * random.between(1, 8),
-      flushMs: random.pick([
-        [0, 0],
-        [0.1, 0.5],
-        [0.1, 5],
-        [1, 30],
-      ]),
-      checkpointMs: random.pick([
-        [0, 0],
-        [1, 10],
-        [20, 300],
-      ]),
-      inlineFlushes: random.chance(0.5),
+      ...drawDisk(random),
       timerLatenessMaxMs: random.pick([0, 1, 5]),
     },
     // A lease trusts clocks to within a tenth of each other; without one no clock is trusted.
@@ -136,18 +110,17 @@ function drawDrift(random: Random, { driftMax, clocks }: Swarm, number: number):
 
 /** The run in a line, for the log. */
 export function describeSwarm(swarm: Swarm): string {
-  const { nodes, spares, reads, link, node, driftMax, clients, faultEveryMs, faultsMs } = swarm
-  const faults = [...faultEveryMs].map(([kind, everyMs]) => `${kind}/${everyMs}`)
+  const { nodes, spares, reads, link, node, driftMax, clients } = swarm
   const { electionTicks, tickMs, checkpointBytes, logKeepBytes } = node.replica
   return [
     `${nodes}+${spares} nodes`,
     reads,
     `election ${electionTicks * tickMs} ms`,
-    `loss ${link.loss} duplication ${link.duplication} reordering ${link.reordering}`,
+    describeLink(link),
     `queue ${link.queueBytesMax} segment ${node.segmentBytes} checkpoint ${checkpointBytes} keep ${logKeepBytes}`,
     `flush ${node.flushMs} drift ${driftMax}`,
     `${clients.clients} clients, ${clients.keys} keys, window ${clients.window}`,
-    `faults for ${faultsMs} ms: ${faults.join(' ') || 'none'}`,
+    describeFaults(swarm),
   ].join('; ')
 }
 
@@ -170,28 +143,6 @@ function drawReplica(random: Random, electionMs: number): ConsensusOptions {
   }
 }
 
-/** Draws the links of a run; `appendBytesMax` is about the longest line there is. */
-export function drawLink(random: Random, electionMs: number, appendBytesMax: number): LinkOptions {
-  const lowMs = random.pick([0.05, 0.1, 0.5, 2])
-  const highMs = lowMs + random.pick([0.1, 1, 0.02 * electionMs])
-  const tailChance = random.pick([0, 0, 0.01, 0.05])
-  const tailMs = random.pick([10, 100, electionMs])
-  return {
-    delay: from => {
-      const usualMs = lowMs + (highMs - lowMs) * from.float()
-      return from.chance(tailChance) ? usualMs + tailMs * from.float() : usualMs
-    },
-    loss: random.chance(0.3) ? random.pick([0.001, 0.01, 0.1]) : 0,
-    duplication: random.chance(0.3) ? random.pick([0.01, 0.1]) : 0,
-    reordering: random.chance(0.3) ? random.pick([0.01, 0.2]) : 0,
-    // Room for some of the largest lines, or they would never get through.
-    queueBytesMax: random.chance(0.2) ? 10_000 + 3 * appendBytesMax : 8 * 1024 * 1024,
-    bytesPerMs: random.chance(0.2) ? random.pick([100, 1000]) : 100_000,
-    brokenByCut: random.float(),
-    deadAfterMs: random.pick([500, 3000, 15_000]),
-  }
-}
-
 function drawClients(random: Random): ClientOptions {
   return {
     clients: random.between(1, 6),
@@ -207,15 +158,8 @@ function drawClients(random: Random): ClientOptions {
   }
 }
 
-function drawFaults(random: Random, nodes: number): ReadonlyMap<FaultKind, number> {
-  const faults = new Map<FaultKind, number>()
-  const share = random.pick([0, 0.15, 0.3, 0.5])
-  for (const kind of faultKinds) {
-    const everyMs = random.pick([200, 600, 2000])
-    if (!random.chance(share)) continue
-    const isRare = kind === 'damage' || kind === 'membership' || kind === 'blackout'
-    faults.set(kind, isRare ? everyMs * 2 : everyMs)
-  }
+function drawSurvivableFaults(random: Random, nodes: number): ReadonlyMap<FaultKind, number> {
+  const faults = drawFaults(random, faultKinds, ['damage', 'membership', 'blackout'])
   // A node whose disk is damaged is lost for good; while members come and go nobody could say who may be lost.
   if (nodes < 3 || faults.has('membership')) faults.delete('damage')
   return faults
