@@ -87,7 +87,6 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
       random,
       options,
       nowMs: () => this.#nowMs,
-      nameSession: () => nameSession(self.id, random),
       answer: (id, response) => this.#answer(id, response),
     })
     this.#raft.campaignIfAlone()
@@ -412,10 +411,4 @@ function holdsCommand(log: Log): boolean {
     if (log.entry(logIndex(index))?.kind === 'command') return true
   }
   return false
-}
-
-/** A name that no other start of any node uses: part of the node's own, and 64 random bits. */
-function nameSession(id: NodeId, random: Random): string {
-  const word = (): string => random.uint32().toString(16).padStart(8, '0')
-  return `${id.slice(0, 8)}.${word()}${word()}`
 }

@@ -43,8 +43,6 @@ export interface RequestDeskStart {
   readonly options: RequestOptions
   /** The time; while this node leads, what it puts into the log. */
   readonly nowMs: () => number
-  /** A name for a session that no other start of any node uses. */
-  readonly nameSession: () => string
   readonly answer: Answer
 }
 
@@ -74,10 +72,10 @@ export class RequestDesk {
   #arrived: ArrivedForward[] = []
 
   constructor(start: RequestDeskStart) {
-    const { applier, random, options, nameSession, answer } = start
+    const { self, applier, random, options, answer } = start
     this.#start = start
     this.#answer = answer
-    this.outbox = new Outbox(nameSession, answer)
+    this.outbox = new Outbox(() => nameSession(self.id, random), answer)
     // Answers must not be taken for those to questions of an earlier start, so tokens begin at random.
     let token = random.uint32() * 2 ** 20
     const nextToken = (): number => token++
@@ -246,4 +244,10 @@ export class RequestDesk {
   get #retryTicks(): number {
     return 3 * this.#start.options.heartbeatTicks
   }
+}
+
+/** A name that no other start of any node uses: part of the node's own, and 64 random bits. */
+function nameSession(id: NodeId, random: Random): string {
+  const word = (): string => random.uint32().toString(16).padStart(8, '0')
+  return `${id.slice(0, 8)}.${word()}${word()}`
 }

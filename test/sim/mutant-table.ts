@@ -397,7 +397,7 @@ export const mutants: readonly Mutant[] = [
     breaks: 'A write is never answered with the result of another one.',
     edits: [
       {
-        file: 'src/replica/consensus.js',
+        file: 'src/replica/request-desk.js',
         find: 'return `${id.slice(0, 8)}.${word()}${word()}`;',
         replace: 'word();\n    word();\n    return `${id.slice(0, 8)}.0`;',
       },
