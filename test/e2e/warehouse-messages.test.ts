@@ -4,7 +4,14 @@ import { createServer, type Server } from 'node:net'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { freePort, freePortPair } from '../support/ports.js'
-import { programPath, startProgram, stopAll, type TestProcess, textClient } from '../support/processes.js'
+import {
+  programPath,
+  startNode,
+  startProgram,
+  stopAll,
+  type TestProcess,
+  textClient,
+} from '../support/processes.js'
 import { requires } from '../support/requirements.js'
 import { startWarehouse, WarehouseInstance } from '../support/warehouse.js'
 
@@ -274,9 +281,23 @@ describe('warehouse-cli that cannot connect', () => {
     // Takes connections and never says a word.
     silent = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1', done)
   })
+  after(stopAll)
   after(() => {
     silent.close()
   })
+
+  for (const engine of ['raft', 'ring']) {
+    it(`says of a node of another database, on ${engine}, that it is no warehouse, and writes nothing`, async () => {
+      const node = await startNode({ flags: [`--engine=${engine}`] })
+      expect(cli(['-P', String(node.port)], `SET ${key} x\n`)).to.deep.equal({
+        out: '',
+        err: `warehouse-cli: what answers at ${node.address} is no instance of Warehouse 13.\n`,
+        code: 1,
+      })
+      const client = await textClient(node.address)
+      expect(await client.ask(`get ${key}`)).to.equal('ERROR: Key not found.')
+    })
+  }
 
   it('says why, and ends with exit code 1', async () => {
     const dead = await freePort()
