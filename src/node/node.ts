@@ -471,7 +471,10 @@ export class QuorateNode implements Backend {
     const refusal = this.#whyNotJoining(address)
     if (refusal !== undefined) return failure('JOIN_REFUSED', { reason: refusal })
     const told = await this.#world.ask(address, { op: 'join', address: this.#config.address })
-    if (told.kind !== 'answer') return failure('JOIN_REFUSED', { reason: whyNoAnswer(told) })
+    if (told.kind !== 'answer') {
+      const reason = told.kind === 'refused' ? told.reason : undefined
+      return failure('JOIN_REFUSED', { reason: reason ?? whyNoAnswer(told) })
+    }
     const { clock } = this.#world
     const deadlineMs = clock.monotonicMs() + joinTimeouts * this.#config.requestTimeoutMs
     while (!this.#isStopping && clock.monotonicMs() < deadlineMs) {
