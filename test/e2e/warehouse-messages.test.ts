@@ -303,9 +303,9 @@ describe('warehouse-cli that cannot connect', () => {
     // Takes connections and never says a word.
     silent = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1', done)
   })
-  after(stopAll)
-  after(() => {
+  after(async function () {
     silent.close()
+    await stopAll.call(this)
   })
 
   for (const engine of ['raft', 'ring']) {
