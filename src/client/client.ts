@@ -346,8 +346,8 @@ export class Client {
   }
 }
 
-/** Text goes as it is, bytes in base64. */
+/** Text goes as it is, bytes in base64; what a program without types gives instead, a node refuses with its reason. */
 function valueField(value: string | Uint8Array): Record<string, string> {
-  if (typeof value === 'string') return { value }
+  if (typeof value === 'string' || !ArrayBuffer.isView(value)) return { value }
   return { valueBase64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') }
 }

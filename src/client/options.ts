@@ -65,14 +65,19 @@ export const clientDefaults: Required<ClientOptions> = {
  */
 export const writeTimeoutMsMax = 300_000
 
-/** The options with their defaults. Throws a `RangeError` for a number that makes no sense. */
+/** The options with their defaults. Throws a `RangeError` for one that makes no sense. */
 export function completeOptions(given: ClientOptions): Required<ClientOptions> {
   const options: Required<ClientOptions> = { ...clientDefaults }
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(clientDefaults, name)) throw new RangeError(`a client has no option '${name}'`)
     if (value === undefined) continue
-    if (typeof value === 'number' && !(value > 0))
-      throw new RangeError(`${name} must be above 0, not ${value}`)
+    const isSwitch = name === 'followLeader'
+    if (isSwitch && typeof value !== 'boolean') {
+      throw new RangeError(`${name} must be true or false, not ${value}`)
+    }
+    if (!isSwitch && !(typeof value === 'number' && value > 0)) {
+      throw new RangeError(`${name} must be a number above 0, not ${value}`)
+    }
     Object.assign(options, { [name]: value })
   }
   return options

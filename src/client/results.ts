@@ -75,7 +75,7 @@ export interface Status {
   readonly engine: 'raft' | 'ring'
   readonly leader: string | undefined
   readonly members: readonly StatusMember[]
-  /** How many more voters can be lost before writes stop. */
+  /** How many more voters can be lost before writes stop; on the ring also before a key may be gone. */
   readonly canLose: number
   readonly warnings: readonly string[]
 }

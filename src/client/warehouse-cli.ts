@@ -23,6 +23,8 @@ export interface WarehouseCliOptions {
 
 /** How long all known instances may be out of reach before a request is given up. */
 const unreachableAfterMs = 2000
+/** How long an instance may take to tell that it is one. */
+const tellingMs = 1000
 /** Lines of a pipe that are carried out at a time. */
 const underWayMax = 64
 /** Typed lines that may wait while an earlier one is carried out. */
@@ -51,10 +53,28 @@ export async function runWarehouseCli(options: WarehouseCliOptions): Promise<num
   // Whoever reads the answers may have read enough.
   process.stdout.on('error', () => process.exit(exitCodes.failed))
   try {
+    if (await isOtherDatabase(client)) {
+      process.stderr.write(`warehouse-cli: what answers at ${address} is no instance of Warehouse 13.\n`)
+      return exitCodes.failed
+    }
     const isInteractive = process.stdin.isTTY && process.stdout.isTTY
     return await (isInteractive ? atTerminal(client, options) : fromPipe(client, options))
   } finally {
     client.close()
+  }
+}
+
+/**
+ * Whether a node answers that is none of a warehouse: it reads a key that is no UUID4. False where nobody can tell, as
+ * there is no answer.
+ */
+async function isOtherDatabase(client: Client): Promise<boolean> {
+  try {
+    await client.get('-', { timeoutMs: tellingMs })
+    return true
+  } catch (error) {
+    if (!(error instanceof QuorateError)) throw error
+    return false
   }
 }
 

@@ -3,6 +3,7 @@
  * {@link Client}. It knows nothing of terminals.
  */
 import { validate, version } from 'uuid'
+import { isOneLine } from '../protocol/one-line.js'
 import { failure } from '../protocol/request.js'
 import { statusWarning } from '../protocol/text-reply.js'
 import {
@@ -109,7 +110,7 @@ export class WarehouseSession {
       case 'GET': {
         const entry = await this.#client.get(key, options)
         if (entry === undefined) return notFound
-        if (/[\r\n]/.test(entry.value)) {
+        if (!isOneLine(entry.bytes)) {
           const text = warehouseErrorText('NOT_ONE_LINE', undefined, { bytes: entry.bytes.length })
           return failed(text, 'NOT_ONE_LINE', true)
         }

@@ -16,8 +16,8 @@ export type ControlAnswer =
   | { readonly kind: 'unreachable'; readonly reason: string }
   /** Somebody answered, but not as a Quorate node does. */
   | { readonly kind: 'not-quorate'; readonly reason: string }
-  /** It understood and said no. */
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /** It understood and said no; `reason` is what its message says behind the colon, where it has one. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly reason?: string }
   /** Its answer names another version of the peer protocol (in the field `protocol`). */
   | {
       readonly kind: 'version'
@@ -92,15 +92,16 @@ export function askControl(
 }
 
 function toAnswer(fields: Record<string, unknown>, where: string): ControlAnswer {
-  const { ok, code, message, protocol } = fields
+  const { ok, code, message, reason, protocol } = fields
   if (typeof protocol === 'number' && protocol !== peerProtocolVersion) {
     const reason = `it speaks version ${protocol} of the peer protocol, this node speaks ${peerProtocolVersion}.`
     return { kind: 'version', ours: peerProtocolVersion, theirs: protocol, reason }
   }
   if (ok !== false) return { kind: 'answer', fields }
-  if (typeof code !== 'string' || typeof message !== 'string')
+  if (typeof code !== 'string' || typeof message !== 'string') {
     return notQuorate(where, JSON.stringify(fields))
-  return { kind: 'refused', code, message }
+  }
+  return { kind: 'refused', code, message, ...(typeof reason === 'string' ? { reason } : {}) }
 }
 
 function notQuorate(where: string, said: string): ControlAnswer {

@@ -36,16 +36,15 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
   }
   const mismatch = whyUnlike(adopter.likeness, introduction)
   if (mismatch !== undefined) return refused(address, mismatch)
+  // The address that was typed is where clients reach it; two names of one node would count it twice. This comes
+  // before it promises itself: whoever is refused here may go on as it was, or be added to another cluster.
+  const own = introduction.member.address
+  if (own !== address) return refused(address, `it calls itself ${own}: add it under that address.`)
   const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
-  if (told.kind === 'refused') return refused(address, told.message)
+  if (told.kind === 'refused') return refused(address, told.reason ?? told.message)
   if (told.kind !== 'answer') return unreachable(address, whyNoAnswer(told))
   const member = readMember(told.fields)
-  if (member === undefined) return refused(address, 'it gave no identity.')
-  // The address that was typed is where clients reach it; two names of one node would count it twice.
-  if (member.address !== address) {
-    return refused(address, `it calls itself ${member.address}: add it under that address.`)
-  }
-  return member
+  return member ?? refused(address, 'it gave no identity.')
 }
 
 function refused(node: string, reason: string): Failure {

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { formatAddress, parseAddress } from '../protocol/address.js'
 import type { Engine } from '../protocol/commands.js'
 import { flags, helpText, peerPortOffset } from './flags.js'
-import { readIdentity } from './identity.js'
+import { type KeptIdentity, readIdentity } from './identity.js'
 import {
   readSettings,
   SettingError,
@@ -89,7 +89,12 @@ export interface ConfigSources extends SettingSources {
   readonly isFirstStart?: (dataDirectory: string) => boolean
   /** The engine that a data directory was begun with, if it was. Left out: it is looked up there. */
   readonly engineOf?: (dataDirectory: string) => Engine | undefined
+  /** The replication factor that a member's data directory was begun with. Left out: it is looked up there. */
+  readonly replicationFactorOf?: (dataDirectory: string) => number | undefined
 }
+
+/** How many copies of each entry a warehouse has unless it is told another number. */
+const warehouseCopiesDefault = 2
 
 /** How many copies of each key a ring has unless it is founded with another number. */
 export const copiesDefault = 3
@@ -111,7 +116,7 @@ export function readConfig(sources: ConfigSources, program: Program = quoratePro
   }
   const settings = program.read(sources)
   if (settings.version === true) return { kind: 'print', text: programVersion() }
-  const config = configOf(settings, program.name, sources.engineOf ?? keptEngine)
+  const config = configOf(settings, program.name, sources)
   refuseConflicts(config)
   refuseOtherEngines(config)
   if ((sources.isFirstStart ?? isMissingOrEmpty)(config.dataDirectory)) refuseFoundingConflicts(config)
@@ -128,7 +133,7 @@ const quorateProgram: Program = {
 function configOf(
   settings: Settings,
   preset: PresetName,
-  engineOf: (directory: string) => Engine | undefined,
+  { engineOf = keptEngine, replicationFactorOf = keptReplicationFactor }: ConfigSources,
 ): NodeConfig {
   const peerPort = settings['peer-port'] ?? settings.port + peerPortOffset
   if (peerPort > 65535) {
@@ -141,10 +146,12 @@ function configOf(
   const advertised = advertisedAddress(settings)
   const dataDirectory = resolve(settings['data-dir'] ?? `data/${settings.port}`)
   const engine = settings.engine ?? engineOf(dataDirectory) ?? (preset === 'warehouse' ? 'ring' : 'raft')
+  const copiesUnsaid =
+    preset === 'warehouse' ? (replicationFactorOf(dataDirectory) ?? warehouseCopiesDefault) : undefined
   return {
     engine,
     preset,
-    replicationFactor: settings['replication-factor'],
+    replicationFactor: settings['replication-factor'] ?? copiesUnsaid,
     evict: settings.evict ?? (preset === 'warehouse' && engine === 'ring'),
     listenHost: settings.host,
     port: settings.port,
@@ -254,12 +261,22 @@ function refuseFoundingConflicts({ join, cluster, address }: NodeConfig): void {
   }
 }
 
-/** The engine that the identity in a data directory names; whoever opens the directory checks the file itself. */
 function keptEngine(directory: string): Engine | undefined {
+  return keptIdentity(directory)?.engine
+}
+
+/** One that only waited to be added has nothing to go on with, so what it was told then does not count. */
+function keptReplicationFactor(directory: string): number | undefined {
+  const kept = keptIdentity(directory)
+  return kept?.standing.kind === 'joining' ? undefined : kept?.replicationFactor
+}
+
+/** The identity in a data directory, if it can be read; whoever opens the directory checks the file itself. */
+function keptIdentity(directory: string): KeptIdentity | undefined {
   try {
     const kept: unknown = JSON.parse(readFileSync(join(directory, 'identity.json'), 'utf8'))
     const value = typeof kept === 'object' && kept !== null && 'value' in kept ? kept.value : undefined
-    return readIdentity(value)?.engine
+    return readIdentity(value)
   } catch {
     return undefined
   }

@@ -468,10 +468,13 @@ export class QuorateNode implements Backend {
 
   /** Asks a member of a ring to add this node, and waits until it is a member with its share of the keys. */
   async #joinRing(address: string): Promise<Response> {
-    const refusal = this.#whyNotAdopted()
+    const refusal = this.#whyNotJoining(address)
     if (refusal !== undefined) return failure('JOIN_REFUSED', { reason: refusal })
     const told = await this.#world.ask(address, { op: 'join', address: this.#config.address })
-    if (told.kind !== 'answer') return failure('JOIN_REFUSED', { reason: whyNoAnswer(told) })
+    if (told.kind !== 'answer') {
+      const reason = told.kind === 'refused' ? told.reason : undefined
+      return failure('JOIN_REFUSED', { reason: reason ?? whyNoAnswer(told) })
+    }
     const { clock } = this.#world
     const deadlineMs = clock.monotonicMs() + joinTimeouts * this.#config.requestTimeoutMs
     while (!this.#isStopping && clock.monotonicMs() < deadlineMs) {
@@ -481,6 +484,14 @@ export class QuorateNode implements Backend {
       await this.#pause()
     }
     return failure('OUTCOME_UNKNOWN')
+  }
+
+  /** As for being added; but whoever types it here has only this node in mind. */
+  #whyNotJoining(address: string): string | undefined {
+    if (address === this.#config.address) return 'that is this node itself. Name a member of the ring.'
+    const isAmongOthers = (this.#host?.membership.members.length ?? 0) > 1
+    if (this.#toldStanding() === 'member' && isAmongOthers) return 'it belongs to a ring already.'
+    return this.#whyNotAdopted()
   }
 
   #ask(request: DataRequest): Promise<Response> {
@@ -552,5 +563,5 @@ function plainMember({ id, address, peerAddress }: Member): Record<string, unkno
 
 /** A refusal as an answer of the control conversation. */
 function refuse({ code, details }: Failure): Record<string, unknown> {
-  return { ok: false, code, message: errorText(code, details) }
+  return { ok: false, code, message: errorText(code, details), reason: details?.['reason'] }
 }

@@ -25,8 +25,7 @@ const warehouseFlags = {
   },
   'replication-factor': {
     ...flags['replication-factor'],
-    default: '2',
-    defaultShown: '2',
+    defaultShown: '2, or what the data directory says',
     reason: 'Two copies outlive the loss of one.',
     summary: 'Copies of each entry, the same for all instances; fewer instances than that are warned of',
   },

@@ -160,9 +160,9 @@ export const errors = {
     advice: 'Ask for no more copies than there are; `--replication-factor` says how many.',
   },
   CONTEXT_INVALID: {
-    text: 'Not a context: give one as an answer gave it.',
+    text: 'Not a context of this key: give one as an answer gave it.',
     definite: true,
-    advice: 'Copy what follows `Context:`, or the field `context` in JSON.',
+    advice: 'Copy what follows `Context:` in an answer about this key, or the field `context` in JSON.',
   },
   TOO_MANY_VERSIONS: {
     text: 'Key has too many versions. Read them and put one with their context.',

@@ -41,7 +41,7 @@ export interface JsonRequest {
   readonly request: Command | ControlMessage | Failure
 }
 
-/** The operations that begin a conversation between nodes. */
+/** The operations of the conversation between nodes. */
 const controlOperations: ReadonlySet<string> = new Set(['hello', 'adopt', 'promise', 'form', 'join'])
 
 /** Reads a line (without its line ending) that begins with `{`. */
@@ -59,12 +59,17 @@ export function parseJson(line: Buffer, engine: Engine): JsonRequest {
 function toRequest(message: Record<string, unknown>, engine: Engine): JsonRequest['request'] {
   const operation = message['op']
   if (typeof operation !== 'string') return invalidJson('"op" is missing.')
-  if (controlOperations.has(operation)) return { kind: 'control', message }
+  if (isControl(operation, message)) return { kind: 'control', message }
   const verb = findCommand(operation)
   if (verb === undefined) return failure('UNKNOWN_COMMAND', { command: shortened(operation) })
   if (!isFor(engine, verb)) return engineMismatch(verb, engine)
   const given = emptyArguments()
   return readFields(message, verb, engine, given) ?? toCommand(verb, given, engine)
+}
+
+/** A node that asks to be added gives its own address; who has this node join a ring names one of its members. */
+function isControl(operation: string, message: Record<string, unknown>): boolean {
+  return controlOperations.has(operation) && (operation !== 'join' || 'address' in message)
 }
 
 /** Reads the fields of a request into `given`; what is wrong with them, if anything is. */
@@ -122,14 +127,14 @@ function placeOf(name: string, words: readonly WordRow[]): number {
 /** The value of an option if it is of the right kind, else what kind is wanted. */
 function optionValue(option: OptionRow, field: unknown): string | number | boolean | { wanted: string } {
   if (option.takes === undefined) return typeof field === 'boolean' ? field : { wanted: 'boolean' }
-  if (option.takes.is === 'number') return isCount(field) ? field : { wanted: 'number' }
+  if (option.takes.is === 'number') return isCount(field) ? field : { wanted: countWanted }
   return typeof field === 'string' ? field : { wanted: 'string' }
 }
 
 /** Reads one word of a command; the names are those of the table. */
 function readField(name: string, field: unknown, given: Arguments): Failure | undefined {
   if (name === 'version') {
-    if (!isCount(field)) return invalidJson('"version" must be a whole number.')
+    if (!isCount(field)) return invalidJson(`"version" must be a ${countWanted}.`)
     given.number = field
     return undefined
   }
@@ -179,6 +184,8 @@ function isId(value: unknown): value is string | number | null {
   if (typeof value === 'string' || value === null) return true
   return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER
 }
+
+const countWanted = 'whole number, 0 or more'
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0

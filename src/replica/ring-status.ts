@@ -51,15 +51,16 @@ function memberStatus(
 }
 
 /**
- * With `copies` lost at once a key may be gone; with fewer than a majority left the usual quorum is not met, which a ring
- * with a leader does without.
+ * With `copies` lost at once, those who are away among them, a key may be gone; with fewer than a majority left the usual
+ * quorum is not met, which a ring with a leader does without. Of whom is evicted the others have the share.
  */
 function canLose(members: readonly RingMemberStatus[], copies: number, isLed: boolean): number {
   const owners = members.filter(({ role }) => role !== 'joining' && role !== 'evicted')
   const living = owners.filter(({ active }) => active).length
   const copiesKept = Math.min(copies, owners.length)
   const needed = isLed ? 1 : Math.floor(copiesKept / 2) + 1
-  return Math.max(0, Math.min(living - needed, copiesKept - 1))
+  const away = owners.length - living
+  return Math.max(0, Math.min(living - needed, copiesKept - 1 - away))
 }
 
 /** Makes of the ring's events what people are told, each change once. */

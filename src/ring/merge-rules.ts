@@ -67,7 +67,7 @@ export function mergedValue(rule: MergeRule, record: KeyRecord): MergedValue | u
   const bytes = Buffer.from(first.value)
   const isOne = versions.every(({ value }) => value !== undefined && bytes.equals(value))
   const isFirst = isOne && standing.length === itemsOf(first.value).length
-  const value = isFirst ? first.value : Buffer.from(standing.join(','))
+  const value = isFirst ? first.value : valueOfItems(standing)
   return { value, items: rule.keepsBirths ? items : undefined }
 }
 
@@ -121,10 +121,31 @@ function seenBirths(item: BornItem | undefined, past: Past): readonly Dot[] {
   return all.filter(birth => covers(past, birth) && !isOut(birth))
 }
 
-/** The items of a value, in order, each once. */
+/** The items of a value, in order, each once. One whose bytes are no text has a name that {@link valueOfItems} reads. */
 function itemsOf(value: Uint8Array): string[] {
-  const items = Buffer.from(value).toString().split(',')
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  const text = bytes.toString()
+  const isText = Buffer.from(text).equals(bytes)
+  const items = isText ? text.split(',') : bytes.toString('latin1').split(',').map(nameOfBytes)
   return [...new Set(items)].filter(item => item !== '').sort()
+}
+
+/** Stands before bytes that are no text, a character each; no text has half of a surrogate pair in it. */
+const bytesMark = '\udfff'
+
+function nameOfBytes(latin1: string): string {
+  const bytes = Buffer.from(latin1, 'latin1')
+  const text = bytes.toString()
+  return Buffer.from(text).equals(bytes) ? text : bytesMark + latin1
+}
+
+/** The value that has these items. */
+function valueOfItems(items: readonly string[]): Uint8Array {
+  if (!items.some(item => item.startsWith(bytesMark))) return Buffer.from(items.join(','))
+  const latin1 = items.map(item =>
+    item.startsWith(bytesMark) ? item.slice(bytesMark.length) : Buffer.from(item).toString('latin1'),
+  )
+  return Buffer.from(latin1.join(','), 'latin1')
 }
 
 /** The births of the union mean nothing but that the item is in. */

@@ -39,6 +39,19 @@ describe('a client', () => {
     expect(cluster.data.size).to.equal(0)
   })
 
+  it('has a value that is neither text nor bytes refused, as any other mistake', async () => {
+    first.behaviour = asked =>
+      typeof asked['value'] === 'string' || asked['op'] === 'heartbeat'
+        ? cluster.answer(asked)
+        : refusal('INVALID_JSON')
+    const client = await connect()
+    for (const wrong of [undefined, null, 5, {}, new ArrayBuffer(2)]) {
+      // From a program without types.
+      const written = client.set('k', wrong as string)
+      expect((await failureOf(written)).code).to.equal('INVALID_JSON')
+    }
+  })
+
   it('gives bytes that are not text as they are', async () => {
     first.behaviour = asked =>
       asked['op'] === 'get' ? { key: 'k', valueBase64: 'AP8=', version: 7 } : cluster.answer(asked)
@@ -483,6 +496,15 @@ describe('connecting', () => {
     const wrong = { timeout: 5 } as ClientOptions
     const error = await Client.connect('127.0.0.1', wrong).catch((thrown: unknown) => thrown)
     expect(error).to.be.instanceOf(RangeError)
+    for (const timeoutMs of ['2s', 0, -1, Number.NaN, null]) {
+      const odd = { timeoutMs } as ClientOptions
+      const refused = await Client.connect('127.0.0.1', odd).catch((thrown: unknown) => thrown)
+      expect(refused).to.be.instanceOf(RangeError)
+      expect(String(refused)).to.equal(`RangeError: timeoutMs must be a number above 0, not ${timeoutMs}`)
+    }
+    const notAnswer = { followLeader: 'no' } as unknown as ClientOptions
+    const refused = await Client.connect('127.0.0.1', notAnswer).catch((thrown: unknown) => thrown)
+    expect(String(refused)).to.equal('RangeError: followLeader must be true or false, not no')
   })
 
   it('can be called off', async () => {

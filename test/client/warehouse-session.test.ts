@@ -64,6 +64,19 @@ describe('a session with a warehouse', () => {
     expect(await answer(`DELETE ${key}`)).to.deep.include({ text: 'Not found', isWell: true })
   })
 
+  it('shows whatever can be typed, and of a value that cannot how long it is', async () => {
+    await answer(`SET ${key} a\rb`)
+    expect(await answer(`GET ${key}`)).to.deep.include({ text: 'a\rb', isWell: true })
+    const stored = (fields: object): void => {
+      node.behaviour = asked =>
+        asked['op'] === 'get' ? { ok: true, key, version: 1, ...fields } : cluster.answer(asked)
+    }
+    for (const fields of [{ valueBase64: '//4=' }, { value: 'a\n' }, { value: 'a\r' }]) {
+      stored(fields)
+      expect((await answer(`GET ${key}`)).text).to.equal('Error: the value is not one line of text (2 bytes)')
+    }
+  })
+
   for (const [code, definite, set, get] of [
     ['LEADER_UNAVAILABLE', true, 'no majority, nothing was written', 'no majority, nothing was read'],
     ['DISK_FULL', true, 'Disk full. Writes are refused.', 'Disk full. Writes are refused.'],

@@ -205,7 +205,12 @@ gave; a write with that context replaces them, and no others. It is one word, an
 versions. A quorum is from 1 to the replication factor.`
 
 const ringInJson = `In JSON \`get\` gives value and context of each version, and the context of all of them. A write answers with the
-versions that stand after it.`
+versions that stand after it.
+
+The name of a write is kept with the version that it wrote, and as long as that: a repeat that finds it gives the first
+answer. Once that version was replaced, or a deletion is remembered no more, a repeat is a new write. A \`put\` then
+stands beside what came later, and a \`delete\` is told that there is no such key. (A [warehouse](warehouse.md) on the
+ring has one version of a key, and the same holds of that.)`
 
 const context = 'AQIBWjMxMjVmAQ'
 const writtenMs = 1_735_689_600_000

@@ -56,7 +56,6 @@ describe('Redis clients at a ring of three nodes', () => {
     const client = await library?.connect(nodeAt(0))
     for (const words of [
       ['INCR', 'key'],
-      ['SET', 'key', 'value', 'NX'],
       ['EXPIRE', 'key', '10'],
       ['MGET', 'key'],
       ['CLUSTER', 'SLOTS'],
@@ -64,6 +63,17 @@ describe('Redis clients at a ring of three nodes', () => {
       const [name, ...rest] = words
       const told = await failureOf(client?.call(name, ...rest) ?? Promise.resolve())
       expect(told, words.join(' ')).to.match(/needs the raft engine/)
+    }
+    // Without an option there is a SET, so it is the option that is told of.
+    for (const [options, told] of [
+      [['NX'], 'set nx'],
+      [['XX', 'GET'], 'set xx'],
+      [['GET'], 'set get'],
+      [['PX', '1000'], 'set ex'],
+      [['KEEPTTL'], 'set keepttl'],
+    ] as const) {
+      const reply = client?.call('SET', 'key', 'value', ...options) ?? Promise.resolve()
+      expect(await failureOf(reply)).to.equal(`ERR '${told}' needs the raft engine.`)
     }
     expect(String(await client?.call('INFO'))).to.include('quorate_engine:ring')
   })

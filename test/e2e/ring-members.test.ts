@@ -108,6 +108,38 @@ describe('Joining and leaving a ring', () => {
     ])
   })
 
+  it('is refused to a node of a ring, by its own name, and after it has left, each with the reason once', async () => {
+    const [member, other] = [nodeAt(0), nodeAt(1)]
+    expect(await type(member, `join ${other.address}`)).to.deep.equal([
+      'ERROR: This node did not join: it belongs to a ring already.',
+    ])
+    const unlike = await lab.startAnother(['--replication-factor=2'])
+    expect(await type(unlike, `join ${member.address}`)).to.deep.equal([
+      'ERROR: This node did not join: it was started with --replication-factor 2, and this ring has 3.',
+    ])
+    lab.nodes.splice(lab.nodes.indexOf(unlike), 1)
+    await unlike.node.stop()
+    const alone = await lab.startAnother()
+    expect(await type(alone, `join ${alone.address}`)).to.deep.equal([
+      'ERROR: This node did not join: that is this node itself. Name a member of the ring.',
+    ])
+    expect(await type(alone, JSON.stringify({ id: 1, op: 'join', node: member.address }))).to.deep.equal([
+      '{"id":1,"ok":true}',
+    ])
+    expect(await type(alone, 'leave')).to.deep.equal(['SUCCESS: Left the ring.'])
+    await waitFor(
+      async () => !(await type(member, 'members')).some(line => line.startsWith(alone.address)),
+      patienceMs,
+      'the members to hear that it has left',
+    )
+    expect(await type(member, `add-node ${alone.address}`)).to.deep.equal([
+      `ERROR: Node ${alone.address} cannot be added: it was removed from its cluster. ` +
+        'Empty its data directory and start it again.',
+    ])
+    lab.nodes.splice(lab.nodes.indexOf(alone), 1)
+    await alone.node.stop()
+  })
+
   it('a dead node can be removed, and the others take over its share', async () => {
     const dead = nodeAt(2)
     await dead.node.kill()

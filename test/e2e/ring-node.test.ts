@@ -63,7 +63,7 @@ describe('A node of the ring engine', () => {
       `key1: ${node.address}`,
       '0 records.',
       'ERROR: Quorum must be from 1 to 3, the number of copies.',
-      'ERROR: Not a context: give one as an answer gave it.',
+      'ERROR: Not a context of this key: give one as an answer gave it.',
       "ERROR: 'cas' needs the raft engine.",
       "ERROR: 'transfer-leader' needs the raft engine.",
       'Cluster Status:',

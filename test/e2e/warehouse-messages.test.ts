@@ -4,7 +4,14 @@ import { createServer, type Server } from 'node:net'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { freePort, freePortPair } from '../support/ports.js'
-import { programPath, startProgram, stopAll, type TestProcess, textClient } from '../support/processes.js'
+import {
+  programPath,
+  startNode,
+  startProgram,
+  stopAll,
+  type TestProcess,
+  textClient,
+} from '../support/processes.js'
 import { requires } from '../support/requirements.js'
 import { startWarehouse, WarehouseInstance } from '../support/warehouse.js'
 
@@ -152,6 +159,28 @@ describe('An instance of a warehouse', () => {
     expect(again.output).to.include('it was started with --replication-factor 3, and this cluster has 2.')
   })
 
+  it('starts again without being told its replication factor, and keeps none for which it was refused', async () => {
+    const { port, peerPort } = await freePortPair()
+    const place = [`--port=${port}`, `--peer-port=${peerPort}`, `--data-dir=${instance.dataDirectory}-five`]
+    const first = startProgram('warehouse', [raft, ...place, '--replication-factor=5'])
+    await first.waitForOutput('"msg":"ready"')
+    await first.stop()
+    const again = startProgram('warehouse', place)
+    await again.waitForOutput('"msg":"ready"')
+    const client = await textClient(`127.0.0.1:${port}`)
+    expect(JSON.parse(await client.ask('HEARTBEAT'))).to.include({ replicationFactor: 5 })
+    // Refused for what it was told; nothing of that stays.
+    const { port: otherPort, peerPort: otherPeerPort } = await freePortPair()
+    const elsewhere = [`--port=${otherPort}`, `--peer-port=${otherPeerPort}`, `--join=127.0.0.1:${port}`]
+    const other = [raft, ...elsewhere, `--data-dir=${instance.dataDirectory}-refused`]
+    const refused = startProgram('warehouse', [...other, '--replication-factor=3'])
+    expect(await refused.waitForExit()).to.deep.include({ code: 1 })
+    const usual = startProgram('warehouse', other)
+    expect(await usual.waitForExit()).to.deep.include({ code: 1 })
+    expect(usual.output).to.include('it was started with --replication-factor 2, and this cluster has 5.')
+    await again.stop()
+  })
+
   it('forms no cluster with one that was given another replication factor', async () => {
     const ports = [await freePortPair(), await freePortPair()].map(({ port }) => port)
     const list = `--cluster=${ports.map(port => `127.0.0.1:${port}`).join(',')}`
@@ -274,9 +303,23 @@ describe('warehouse-cli that cannot connect', () => {
     // Takes connections and never says a word.
     silent = createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1', done)
   })
-  after(() => {
+  after(async function () {
     silent.close()
+    await stopAll.call(this)
   })
+
+  for (const engine of ['raft', 'ring']) {
+    it(`says of a node of another database, on ${engine}, that it is no warehouse, and writes nothing`, async () => {
+      const node = await startNode({ flags: [`--engine=${engine}`] })
+      expect(cli(['-P', String(node.port)], `SET ${key} x\n`)).to.deep.equal({
+        out: '',
+        err: `warehouse-cli: what answers at ${node.address} is no instance of Warehouse 13.\n`,
+        code: 1,
+      })
+      const client = await textClient(node.address)
+      expect(await client.ask(`get ${key}`)).to.equal('ERROR: Key not found.')
+    })
+  }
 
   it('says why, and ends with exit code 1', async () => {
     const dead = await freePort()

@@ -60,6 +60,20 @@ describe('a question to another node', () => {
     expect(await ask()).to.deep.equal({ kind: 'refused', code: 'NODE_REFUSED', message: 'No.' })
   })
 
+  it('may be refused with a reason apart from the message', async () => {
+    await answering(socket => {
+      socket.write(
+        '{"id":1,"ok":false,"code":"NODE_REFUSED","message":"No: it is so.","reason":"it is so."}\n',
+      )
+    })
+    expect(await ask()).to.deep.equal({
+      kind: 'refused',
+      code: 'NODE_REFUSED',
+      message: 'No: it is so.',
+      reason: 'it is so.',
+    })
+  })
+
   it('shows a node that speaks another version', async () => {
     await answering(socket => socket.write('{"id":1,"ok":true,"protocol":7}\n'))
     expect(await ask()).to.deep.equal({

@@ -47,9 +47,11 @@ function file(contents: unknown): Partial<ConfigSources> {
   }
 }
 
+const newDirectory = { engineOf: () => undefined, replicationFactorOf: () => undefined }
+
 /** What `warehouse` makes of these words. */
 function warehouseConfigOf(words: string): NodeConfig {
-  const result = readConfig(sourcesOf(words, { engineOf: () => undefined }), warehouseProgram)
+  const result = readConfig(sourcesOf(words, newDirectory), warehouseProgram)
   if (result.kind === 'print') throw new Error(`${words} prints: ${result.text}`)
   return result.config
 }
@@ -75,6 +77,13 @@ describe('the configuration of a warehouse', () => {
   it('takes the engine of its data directory where nobody says otherwise', () => {
     const result = readConfig(sourcesOf('', { engineOf: () => 'raft' }), warehouseProgram)
     expect(result.kind === 'run' && result.config).to.include({ engine: 'raft', evict: false })
+  })
+
+  it('takes the replication factor of its data directory where nobody says otherwise', () => {
+    const begun = { ...newDirectory, replicationFactorOf: () => 5 }
+    const read = (words: string) => readConfig(sourcesOf(words, begun), warehouseProgram)
+    expect(read('')).to.have.nested.property('config.replicationFactor', 5)
+    expect(read('--replication-factor 2')).to.have.nested.property('config.replicationFactor', 2)
   })
 
   it('has a help of its own', () => {

@@ -118,7 +118,13 @@ describe('reading the JSON dialect', () => {
 
   it('hands a message between nodes on untouched', () => {
     for (const op of ['hello', 'adopt', 'promise', 'form', 'join']) {
-      const message = { id: 7, op, cluster: uuid, anything: { nested: [1, 'two', null] } }
+      const message = {
+        id: 7,
+        op,
+        address: '127.0.0.1:5001',
+        cluster: uuid,
+        anything: { nested: [1, 'two', null] },
+      }
       expect(parse(message)).to.deep.equal({ id: 7, request: { kind: 'control', message } })
     }
   })
@@ -154,7 +160,22 @@ describe('reading the JSON dialect', () => {
     [{ op: 'get', key: 'k', locl: true }, 'INVALID_JSON', 'Not a JSON request: \'get\' has no "locl".'],
     [{ op: 'get', key: 'k', request: uuid }, 'INVALID_JSON', 'Not a JSON request: \'get\' has no "request".'],
     [{ op: 'get', key: 'k', local: 'yes' }, 'INVALID_JSON', 'Not a JSON request: "local" must be a boolean.'],
-    [{ op: 'keys', limit: 'ten' }, 'INVALID_JSON', 'Not a JSON request: "limit" must be a number.'],
+    [
+      { op: 'keys', limit: 'ten' },
+      'INVALID_JSON',
+      'Not a JSON request: "limit" must be a whole number, 0 or more.',
+    ],
+    [
+      { op: 'keys', limit: -1 },
+      'INVALID_JSON',
+      'Not a JSON request: "limit" must be a whole number, 0 or more.',
+    ],
+    [
+      { op: 'cas', key: 'k', version: -1, value: 'v' },
+      'INVALID_JSON',
+      'Not a JSON request: "version" must be a whole number, 0 or more.',
+    ],
+    [{ op: 'join', node: '127.0.0.1:5001' }, 'ENGINE_MISMATCH', "'join' needs the ring engine."],
     [{ op: 'keys', after: 7 }, 'INVALID_JSON', 'Not a JSON request: "after" must be a string.'],
     [
       { op: 'put', key: 'k', value: 'v', request: 'once' },
@@ -174,7 +195,7 @@ describe('reading the JSON dialect', () => {
     [
       { op: 'cas', key: 'k', version: 1.5, value: 'v' },
       'INVALID_JSON',
-      'Not a JSON request: "version" must be a whole number.',
+      'Not a JSON request: "version" must be a whole number, 0 or more.',
     ],
     [
       { op: 'add-node', node: 'a b' },

@@ -97,6 +97,9 @@ describe('asking the ring engine', () => {
   it('reads join and leave as changes of the cluster', () => {
     const join = { kind: 'admin', verb: 'join', typed: '127.0.0.1:5001', address: '127.0.0.1:5001' }
     expect(asked('join 127.0.0.1:5001')).to.deep.equal(join)
+    const inJson = (line: string): unknown => parseJson(Buffer.from(line), 'ring').request
+    expect(inJson('{"op":"join","node":"127.0.0.1:5001"}')).to.deep.equal(join)
+    expect(inJson('{"op":"join"}')).to.include({ code: 'INVALID_JSON' })
     expect(asked('leave')).to.deep.equal({ kind: 'admin', verb: 'leave', typed: '', address: '' })
   })
 

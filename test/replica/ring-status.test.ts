@@ -51,6 +51,14 @@ describe('the status of a ring', () => {
     expect(shown(six).canLose).to.equal(2)
     expect(shown(six.slice(0, 3)).canLose).to.equal(1)
     expect(shown(six.slice(0, 1)).canLose).to.equal(0)
+    const away = (...names: string[]) =>
+      six.map(one => (names.includes(one.member.id) ? { ...one, reachable: false } : one))
+    expect(shown(away('b')).canLose, 'who is away may have one of the three copies').to.equal(1)
+    expect(shown(away('b', 'c')).canLose).to.equal(0)
+    expect(shown(away('b', 'c', 'd')).canLose).to.equal(0)
+    expect(shown(away('b'), { copies: 2, epoch: 1 }).canLose, 'of a ring with a leader, too').to.equal(0)
+    const evicted = [...six, statusOf('g', { reachable: false }, 'evicted')]
+    expect(shown(evicted).canLose, 'whose share the others have').to.equal(2)
     const lone = ['a', 'b', 'c'].map(name => statusOf(name, { reachable: name === 'a' }))
     expect(shown(lone).canLose).to.equal(0)
   })

@@ -15,16 +15,31 @@ export function askRing(operation: Operation, name: string): Outcome {
     case 'get':
       return { kind: 'ask', order: 'read', first: get(operation.key) }
     case 'set': {
-      const { key, value, condition, expiry, previous } = operation
-      if (condition !== undefined || expiry !== undefined || previous) break
-      return { kind: 'ask', order: 'write', first: set(key, value) }
+      const option = optionOf(operation)
+      if (option === undefined) {
+        return { kind: 'ask', order: 'write', first: set(operation.key, operation.value) }
+      }
+      // Without its option the command is there, so it is the option that is told of.
+      return needsRaft(name === 'set' ? `set ${option}` : name)
     }
     case 'delete':
       // One after the other, so that the reply can count them.
       return { kind: 'ask', order: 'admin', first: remove(operation.keys, 0, 0) }
     default:
   }
-  return failureReply(failure('ENGINE_MISMATCH', { command: name, engine: 'raft' }))
+  return needsRaft(name)
+}
+
+function needsRaft(command: string): Outcome {
+  return failureReply(failure('ENGINE_MISMATCH', { command, engine: 'raft' }))
+}
+
+/** One of the options that a SET was given, which the ring has none of. */
+function optionOf(operation: Extract<Operation, { op: 'set' }>): string | undefined {
+  const { condition, expiry, previous } = operation
+  if (condition !== undefined) return condition === 'absent' ? 'nx' : 'xx'
+  if (expiry !== undefined) return expiry === 'keep' ? 'keepttl' : 'ex'
+  return previous ? 'get' : undefined
 }
 
 function get(key: string): Question {
