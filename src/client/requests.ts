@@ -262,8 +262,10 @@ export class Requests {
     if (!error.definite) task.mayHaveHappened = true
     task.lastError = error
     const nowMs = performance.now()
-    // An attempt that would last as long as this one, and end later than it may, would only hide the answer.
-    if (nowMs + (nowMs - task.sentAtMs) > task.deadlineAtMs) this.#giveUp(task, error)
+    // An attempt that is under way at the deadline would hide this answer: it is made only if it could last as long as
+    // this one, and a pause longer.
+    const lastedMs = nowMs - task.sentAtMs
+    if (nowMs + retryPauseMs + lastedMs + retryPauseMs > task.deadlineAtMs) this.#giveUp(task, error)
     else setTimeout(() => this.#wait(task), retryPauseMs)
   }
 

@@ -207,6 +207,18 @@ describe('a client', () => {
     expect(first.asks('set')).to.have.length(1)
   })
 
+  it('does not ask again when the deadline would hardly let the answer come, and hide the one that came', async () => {
+    first.behaviour = asked => {
+      if (asked['op'] !== 'set') return cluster.answer(asked)
+      return first.asks('set').length === 1 ? refusal('LEADER_UNAVAILABLE') : undefined
+    }
+    const client = await connect()
+    await failureOf(client.set('k', 'v', { timeoutMs: 90 }))
+    // Behind whatever was sent before it.
+    await client.get('k')
+    expect(first.asks('set')).to.have.length(1)
+  })
+
   it('never says of a write that it did nothing when an earlier attempt may have happened', async () => {
     const client = await connect({ timeoutMs: 1000 })
     const answers = [refusal('OUTCOME_UNKNOWN', false), refusal('DISK_FULL')]

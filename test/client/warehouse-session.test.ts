@@ -19,7 +19,8 @@ describe('a session with a warehouse', () => {
     node = await cluster.add()
     client = await Client.connect(node.address, {
       heartbeatIntervalMs: 50,
-      timeoutMs: 500,
+      // What is refused for the moment is asked again until then: long enough to hear so, however busy the machine.
+      timeoutMs: 2000,
       unreachableAfterMs: 1,
       followLeader: false,
     })
