@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { formatAddress, parseAddress } from '../protocol/address.js'
 import type { Engine } from '../protocol/commands.js'
 import { flags, helpText, peerPortOffset } from './flags.js'
-import { readIdentity } from './identity.js'
+import { isUnbound, type KeptIdentity, readIdentity } from './identity.js'
 import {
   readSettings,
   SettingError,
@@ -84,7 +84,8 @@ export interface ConfigSources extends SettingSources {
   /**
    * Whether the data directory is still without a word on which cluster the node belongs to. If it is not,
    * `--join` and `--cluster` no longer matter and are not checked, so that they can stay on the command line
-   * however the cluster has changed since. Left out: whether the directory is missing or empty.
+   * however the cluster has changed since. Left out: whether the directory is missing or empty, or its node bound
+   * to nobody yet.
    */
   readonly isFirstStart?: (dataDirectory: string) => boolean
   /** The engine that a data directory was begun with, if it was. Left out: it is looked up there. */
@@ -111,10 +112,14 @@ export function readConfig(sources: ConfigSources, program: Program = quoratePro
   }
   const settings = program.read(sources)
   if (settings.version === true) return { kind: 'print', text: programVersion() }
-  const config = configOf(settings, program.name, sources.engineOf ?? keptEngine)
+  const config = configOf(
+    settings,
+    program.name,
+    sources.engineOf ?? (directory => keptIdentity(directory)?.engine),
+  )
   refuseConflicts(config)
   refuseOtherEngines(config)
-  if ((sources.isFirstStart ?? isMissingOrEmpty)(config.dataDirectory)) refuseFoundingConflicts(config)
+  if ((sources.isFirstStart ?? isWithoutCluster)(config.dataDirectory)) refuseFoundingConflicts(config)
   return { kind: 'run', config }
 }
 
@@ -254,15 +259,20 @@ function refuseFoundingConflicts({ join, cluster, address }: NodeConfig): void {
   }
 }
 
-/** The engine that the identity in a data directory names; whoever opens the directory checks the file itself. */
-function keptEngine(directory: string): Engine | undefined {
+/** The identity that a data directory holds, if it can be read; whoever opens the directory checks the file itself. */
+function keptIdentity(directory: string): KeptIdentity | undefined {
   try {
     const kept: unknown = JSON.parse(readFileSync(join(directory, 'identity.json'), 'utf8'))
     const value = typeof kept === 'object' && kept !== null && 'value' in kept ? kept.value : undefined
-    return readIdentity(value)?.engine
+    return readIdentity(value)
   } catch {
     return undefined
   }
+}
+
+function isWithoutCluster(directory: string): boolean {
+  const kept = keptIdentity(directory)
+  return kept === undefined ? isMissingOrEmpty(directory) : isUnbound(kept.standing)
 }
 
 function isMissingOrEmpty(directory: string): boolean {
