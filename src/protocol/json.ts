@@ -59,12 +59,17 @@ export function parseJson(line: Buffer, engine: Engine): JsonRequest {
 function toRequest(message: Record<string, unknown>, engine: Engine): JsonRequest['request'] {
   const operation = message['op']
   if (typeof operation !== 'string') return invalidJson('"op" is missing.')
-  if (controlOperations.has(operation)) return { kind: 'control', message }
+  if (isControl(operation, message)) return { kind: 'control', message }
   const verb = findCommand(operation)
   if (verb === undefined) return failure('UNKNOWN_COMMAND', { command: shortened(operation) })
   if (!isFor(engine, verb)) return engineMismatch(verb, engine)
   const given = emptyArguments()
   return readFields(message, verb, engine, given) ?? toCommand(verb, given, engine)
+}
+
+/** Whether nodes say this to each other. `join` is a command, too, which names a node instead of an address. */
+function isControl(operation: string, message: Record<string, unknown>): boolean {
+  return controlOperations.has(operation) && (operation !== 'join' || 'address' in message)
 }
 
 /** Reads the fields of a request into `given`; what is wrong with them, if anything is. */
@@ -122,7 +127,7 @@ function placeOf(name: string, words: readonly WordRow[]): number {
 /** The value of an option if it is of the right kind, else what kind is wanted. */
 function optionValue(option: OptionRow, field: unknown): string | number | boolean | { wanted: string } {
   if (option.takes === undefined) return typeof field === 'boolean' ? field : { wanted: 'boolean' }
-  if (option.takes.is === 'number') return isCount(field) ? field : { wanted: 'number' }
+  if (option.takes.is === 'number') return isCount(field) ? field : { wanted: 'whole number' }
   return typeof field === 'string' ? field : { wanted: 'string' }
 }
 

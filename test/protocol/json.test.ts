@@ -118,7 +118,13 @@ describe('reading the JSON dialect', () => {
 
   it('hands a message between nodes on untouched', () => {
     for (const op of ['hello', 'adopt', 'promise', 'form', 'join']) {
-      const message = { id: 7, op, cluster: uuid, anything: { nested: [1, 'two', null] } }
+      const message = {
+        id: 7,
+        op,
+        address: '10.0.0.1:5000',
+        cluster: uuid,
+        anything: { nested: [1, 'two', null] },
+      }
       expect(parse(message)).to.deep.equal({ id: 7, request: { kind: 'control', message } })
     }
   })
@@ -154,7 +160,9 @@ describe('reading the JSON dialect', () => {
     [{ op: 'get', key: 'k', locl: true }, 'INVALID_JSON', 'Not a JSON request: \'get\' has no "locl".'],
     [{ op: 'get', key: 'k', request: uuid }, 'INVALID_JSON', 'Not a JSON request: \'get\' has no "request".'],
     [{ op: 'get', key: 'k', local: 'yes' }, 'INVALID_JSON', 'Not a JSON request: "local" must be a boolean.'],
-    [{ op: 'keys', limit: 'ten' }, 'INVALID_JSON', 'Not a JSON request: "limit" must be a number.'],
+    [{ op: 'keys', limit: 'ten' }, 'INVALID_JSON', 'Not a JSON request: "limit" must be a whole number.'],
+    [{ op: 'keys', limit: 1.5 }, 'INVALID_JSON', 'Not a JSON request: "limit" must be a whole number.'],
+    [{ op: 'join', node: '10.0.0.1' }, 'ENGINE_MISMATCH', "'join' needs the ring engine."],
     [{ op: 'keys', after: 7 }, 'INVALID_JSON', 'Not a JSON request: "after" must be a string.'],
     [
       { op: 'put', key: 'k', value: 'v', request: 'once' },

@@ -97,6 +97,8 @@ describe('asking the ring engine', () => {
   it('reads join and leave as changes of the cluster', () => {
     const join = { kind: 'admin', verb: 'join', typed: '127.0.0.1:5001', address: '127.0.0.1:5001' }
     expect(asked('join 127.0.0.1:5001')).to.deep.equal(join)
+    const line = Buffer.from('{"op":"join","node":"127.0.0.1:5001"}')
+    expect(parseJson(line, 'ring').request).to.deep.equal(join)
     expect(asked('leave')).to.deep.equal({ kind: 'admin', verb: 'leave', typed: '', address: '' })
   })
 
