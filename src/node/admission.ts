@@ -37,7 +37,7 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
   const mismatch = whyUnlike(adopter.likeness, introduction)
   if (mismatch !== undefined) return refused(address, mismatch)
   const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
-  if (told.kind === 'refused') return refused(address, told.message)
+  if (told.kind === 'refused') return refused(address, told.reason)
   if (told.kind !== 'answer') return unreachable(address, whyNoAnswer(told))
   const member = readMember(told.fields)
   if (member === undefined) return refused(address, 'it gave no identity.')
