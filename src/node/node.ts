@@ -167,10 +167,23 @@ export class QuorateNode implements Backend {
     const refusal = this.#refusal() ?? (this.#host === undefined ? notYet : undefined)
     if (refusal !== undefined) done(refusal)
     else if (op === 'add-node') void this.#addNode(address).then(done, error => this.#fail(error))
-    else if (op === 'remove-node') this.submit({ op: 'remove-member', address }, receiver)
+    else if (op === 'remove-node')
+      this.submit({ op: 'remove-member', address }, this.#hearing(address, receiver))
     else if (op === 'leave') this.submit({ op: 'leave' }, receiver)
     else if (op === 'join') void this.#joinRing(address).then(done, error => this.#fail(error))
     else this.submit({ op: 'transfer-leader', address }, receiver)
+  }
+
+  /**
+   * Passes on what became of the removal of the node at `address`. If it is this one, the cluster may tell it that it
+   * was removed before it answers the question.
+   */
+  #hearing(address: string, receiver: Receiver): Receiver {
+    const isDone = ({ kind }: Response): boolean =>
+      kind === 'error' && address === this.#config.address && this.#standing.kind === 'removed'
+    return {
+      answered: response => receiver.answered(isDone(response) ? { kind: 'done' } : response),
+    }
   }
 
   watch(listener: (event: ClusterEvent) => void): () => void {
@@ -587,7 +600,7 @@ function plainMember({ id, address, peerAddress }: Member): Record<string, unkno
   return { node: id, address, peerAddress }
 }
 
-/** A refusal as an answer of the control conversation. */
+/** A refusal as an answer of the control conversation. The reason by itself is for those who have words of their own. */
 function refuse({ code, details }: Failure): Record<string, unknown> {
-  return { ok: false, code, message: errorText(code, details) }
+  return { ok: false, code, message: errorText(code, details), reason: details?.['reason'] }
 }
