@@ -264,7 +264,7 @@ export class QuorateNode implements Backend {
       this.#world.log.info({ cluster: lone, members: [address] }, 'cluster formed')
     }
     this.#world.log.info(
-      { identity: this.#identity.node, address, peerAddress, standing: standing.kind },
+      { identity: this.#identity.node, address, peerAddress, standing: this.#standing.kind },
       'ready',
     )
     this.#warnOfIdleFlags()
