@@ -16,8 +16,8 @@ export type ControlAnswer =
   | { readonly kind: 'unreachable'; readonly reason: string }
   /** Somebody answered, but not as a Quorate node does. */
   | { readonly kind: 'not-quorate'; readonly reason: string }
-  /** It understood and said no; `reason` is what its message says behind the colon, where it has one. */
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly reason?: string }
+  /** It understood and said no. The reason is the message, without what every refusal of that kind begins with. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly reason: string }
   /** Its answer names another version of the peer protocol (in the field `protocol`). */
   | {
       readonly kind: 'version'
@@ -101,7 +101,7 @@ function toAnswer(fields: Record<string, unknown>, where: string): ControlAnswer
   if (typeof code !== 'string' || typeof message !== 'string') {
     return notQuorate(where, JSON.stringify(fields))
   }
-  return { kind: 'refused', code, message, ...(typeof reason === 'string' ? { reason } : {}) }
+  return { kind: 'refused', code, message, reason: typeof reason === 'string' ? reason : message }
 }
 
 function notQuorate(where: string, said: string): ControlAnswer {

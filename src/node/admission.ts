@@ -41,7 +41,7 @@ export async function adopt(adopter: Adopter, address: string): Promise<Member |
   const own = introduction.member.address
   if (own !== address) return refused(address, `it calls itself ${own}: add it under that address.`)
   const told = await adopter.ask(address, { op: 'adopt', cluster: adopter.cluster })
-  if (told.kind === 'refused') return refused(address, told.reason ?? told.message)
+  if (told.kind === 'refused') return refused(address, told.reason)
   if (told.kind !== 'answer') return unreachable(address, whyNoAnswer(told))
   const member = readMember(told.fields)
   return member ?? refused(address, 'it gave no identity.')

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { formatAddress, parseAddress } from '../protocol/address.js'
 import type { Engine } from '../protocol/commands.js'
 import { flags, helpText, peerPortOffset } from './flags.js'
-import { type KeptIdentity, readIdentity } from './identity.js'
+import { isUnbound, type KeptIdentity, readIdentity } from './identity.js'
 import {
   readSettings,
   SettingError,
@@ -84,7 +84,8 @@ export interface ConfigSources extends SettingSources {
   /**
    * Whether the data directory is still without a word on which cluster the node belongs to. If it is not,
    * `--join` and `--cluster` no longer matter and are not checked, so that they can stay on the command line
-   * however the cluster has changed since. Left out: whether the directory is missing or empty.
+   * however the cluster has changed since. Left out: whether the directory is missing or empty, or its node bound
+   * to nobody yet.
    */
   readonly isFirstStart?: (dataDirectory: string) => boolean
   /** The engine that a data directory was begun with, if it was. Left out: it is looked up there. */
@@ -119,7 +120,7 @@ export function readConfig(sources: ConfigSources, program: Program = quoratePro
   const config = configOf(settings, program.name, sources)
   refuseConflicts(config)
   refuseOtherEngines(config)
-  if ((sources.isFirstStart ?? isMissingOrEmpty)(config.dataDirectory)) refuseFoundingConflicts(config)
+  if ((sources.isFirstStart ?? isWithoutCluster)(config.dataDirectory)) refuseFoundingConflicts(config)
   return { kind: 'run', config }
 }
 
@@ -280,6 +281,11 @@ function keptIdentity(directory: string): KeptIdentity | undefined {
   } catch {
     return undefined
   }
+}
+
+function isWithoutCluster(directory: string): boolean {
+  const kept = keptIdentity(directory)
+  return kept === undefined ? isMissingOrEmpty(directory) : isUnbound(kept.standing)
 }
 
 function isMissingOrEmpty(directory: string): boolean {

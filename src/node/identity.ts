@@ -22,6 +22,16 @@ export type Standing =
   /** It was removed from the cluster. */
   | { readonly kind: 'removed'; readonly cluster: ClusterId }
 
+/**
+ * Whether a node that stands here is bound to nobody: no other node counts on it, and it holds nothing. What it is
+ * told at its next start counts as at its first.
+ */
+export function isUnbound(standing: Standing): boolean {
+  if (standing.kind === 'joining') return true
+  // Who has begun to gather promises has told others its cluster, save where there are no others.
+  return standing.kind === 'forming' && (standing.cluster === undefined || standing.nodes.length === 1)
+}
+
 export interface Identity {
   readonly node: NodeId
   /** What it runs, from its first start to its end. */

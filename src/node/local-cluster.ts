@@ -9,9 +9,10 @@
  * - None is restarted: a node that fails should be seen to fail.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
-import { join } from 'node:path'
+import { createWriteStream, type WriteStream } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { makeDirectory } from '../storage/make-directory.js'
 import { askStatus, type StatusAnswer } from './ask-status.js'
 import { peerPortOffset } from './flags.js'
 import { withoutOurVariables } from './settings.js'
@@ -106,7 +107,7 @@ export class LocalCluster {
     this.#allExited = new Promise(resolve => {
       this.#tellAllExited = resolve
     })
-    for (const node of options.nodes) mkdirSync(node.dataDirectory, { recursive: true })
+    for (const node of options.nodes) makeDirectory(resolve(node.dataDirectory))
     for (const node of options.nodes) this.#start(node)
   }
 

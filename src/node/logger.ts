@@ -23,6 +23,8 @@ export interface LoggerOptions {
 }
 
 const standardError = 2
+/** Characters that are kept of a log that cannot be written; what comes beyond is dropped. */
+const unwrittenMax = 64 * 1024
 
 /**
  * Makes the log. Lines are written before the call returns, because the most interesting ones come right
@@ -30,7 +32,7 @@ const standardError = 2
  */
 export function createLogger(options: LoggerOptions): Logger {
   const forPeople = options.forPeople ?? process.stderr.isTTY === true
-  const destination = options.destination ?? pino.destination({ fd: standardError, sync: true })
+  const destination = options.destination ?? intoStandardError()
   const settings = {
     level: options.level,
     base: { node: options.node },
@@ -38,6 +40,13 @@ export function createLogger(options: LoggerOptions): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
   }
   return pino(settings, forPeople ? prettyInto(destination) : destination)
+}
+
+/** A log that cannot be written ends no node: it may be on the disk that is full, or on a terminal that was closed. */
+function intoStandardError(): DestinationStream {
+  const lines = pino.destination({ fd: standardError, sync: true, maxLength: unwrittenMax })
+  lines.on('error', () => {})
+  return lines
 }
 
 /** Lines as people like them. Not the package's own stream, which writes later than when it is told. */

@@ -25,7 +25,14 @@ import { plainIntroduction, readClusterId, type ToldStanding } from './control.j
 import { type Ask, whyNoAnswer } from './conversation.js'
 import { formCluster } from './formation.js'
 import type { Host, HostEvents } from './host.js'
-import { type Identity, type KeptIdentity, newClusterId, newNodeId, type Standing } from './identity.js'
+import {
+  type Identity,
+  isUnbound,
+  type KeptIdentity,
+  newClusterId,
+  newNodeId,
+  type Standing,
+} from './identity.js'
 import { whyUnlike } from './likeness.js'
 import { type Logger, logClusterEvent } from './logger.js'
 import { programVersion } from './version.js'
@@ -86,8 +93,7 @@ export class QuorateNode implements Backend {
     this.#world = world
     this.#onEnd = onEnd
     const found = world.loadIdentity()
-    // One that has only waited to be added has nothing to go on with: what it is told now counts.
-    const kept = found?.standing.kind === 'joining' ? undefined : found
+    const kept = found !== undefined && isToldAnew(found.standing, config) ? undefined : found
     if (kept !== undefined && kept.engine !== config.engine) throw new Error(otherEngine(config, kept))
     this.#identity = kept ?? { ...this.#firstIdentity(), engine: config.engine }
     // Only once: a node starts on a full disk, too, where it can still read.
@@ -161,10 +167,23 @@ export class QuorateNode implements Backend {
     const refusal = this.#refusal() ?? (this.#host === undefined ? notYet : undefined)
     if (refusal !== undefined) done(refusal)
     else if (op === 'add-node') void this.#addNode(address).then(done, error => this.#fail(error))
-    else if (op === 'remove-node') this.submit({ op: 'remove-member', address }, receiver)
+    else if (op === 'remove-node')
+      this.submit({ op: 'remove-member', address }, this.#hearing(address, receiver))
     else if (op === 'leave') this.submit({ op: 'leave' }, receiver)
     else if (op === 'join') void this.#joinRing(address).then(done, error => this.#fail(error))
     else this.submit({ op: 'transfer-leader', address }, receiver)
+  }
+
+  /**
+   * Passes on what became of the removal of the node at `address`. If it is this one, the cluster may tell it that it
+   * was removed before it answers the question.
+   */
+  #hearing(address: string, receiver: Receiver): Receiver {
+    const isDone = ({ kind }: Response): boolean =>
+      kind === 'error' && address === this.#config.address && this.#standing.kind === 'removed'
+    return {
+      answered: response => receiver.answered(isDone(response) ? { kind: 'done' } : response),
+    }
   }
 
   watch(listener: (event: ClusterEvent) => void): () => void {
@@ -208,9 +227,12 @@ export class QuorateNode implements Backend {
   async #start(): Promise<void> {
     this.#world.forgetOthers(this.#identity.node)
     const standing = this.#standing
-    // A cluster of one is founded on the spot, and so is one whose founding a crash interrupted.
-    if (standing.kind === 'forming' && standing.nodes.length === 1 && standing.cluster !== undefined) {
-      await this.#found(standing.cluster, [this.#self])
+    // A cluster of one is founded on the spot, and so is one whose founding a crash interrupted. It stands only once
+    // both ports are open: a start that fails leaves no cluster that a right one would have to go on with.
+    const lone = standing.kind === 'forming' && standing.nodes.length === 1 ? standing.cluster : undefined
+    if (lone !== undefined) {
+      await this.#world.writeFoundation(this.#self, [this.#self])
+      await this.#openHost(lone)
     } else if (standing.kind === 'member') {
       if (this.#config.forceNewCluster) await this.#forceNewCluster()
       else await this.#openHost(standing.cluster)
@@ -237,11 +259,29 @@ export class QuorateNode implements Backend {
       throw error
     }
     const { peerAddress } = this.#config
+    if (lone !== undefined) {
+      this.#stand({ kind: 'member', cluster: lone })
+      this.#world.log.info({ cluster: lone, members: [address] }, 'cluster formed')
+    }
     this.#world.log.info(
-      { identity: this.#identity.node, address, peerAddress, standing: standing.kind },
+      { identity: this.#identity.node, address, peerAddress, standing: this.#standing.kind },
       'ready',
     )
+    this.#warnOfIdleFlags()
     this.#goOn(this.#standing)
+  }
+
+  /** Whoever gave them may think that this node is with the others, where it is a cluster of its own. */
+  #warnOfIdleFlags(): void {
+    const { join, cluster } = this.#config
+    const isAlone = this.#standing.kind === 'member' && this.#host?.membership.members.length === 1
+    const flag = join.length > 0 ? '--join' : cluster.length > 1 ? '--cluster' : undefined
+    if (!isAlone || flag === undefined) return
+    this.#world.log.warn(
+      {},
+      `${flag} is not looked at: this node is a cluster of its own, as its data directory says. To have it in ` +
+        'another cluster, empty its data directory first, or type add-node there while it holds no data.',
+    )
   }
 
   /** Takes up what the standing asks for and that goes on beside everything else. */
@@ -540,6 +580,16 @@ export class QuorateNode implements Backend {
   }
 }
 
+/**
+ * Whether a node that stands here is told something else than it was. One that has only waited to be added has
+ * nothing to go on with; one that waits for others goes on waiting for the same ones unless it is told of others.
+ */
+function isToldAnew(standing: Standing, { join, cluster }: NodeConfig): boolean {
+  if (!isUnbound(standing)) return false
+  if (standing.kind !== 'forming' || join.length > 0) return true
+  return cluster.length > 0 && cluster.join() !== standing.nodes.join()
+}
+
 const notYet = failure('NOT_A_MEMBER')
 
 /** What a node can say that waits to belong to a cluster. */
@@ -561,7 +611,7 @@ function plainMember({ id, address, peerAddress }: Member): Record<string, unkno
   return { node: id, address, peerAddress }
 }
 
-/** A refusal as an answer of the control conversation. */
+/** A refusal as an answer of the control conversation. The reason by itself is for those who have words of their own. */
 function refuse({ code, details }: Failure): Record<string, unknown> {
   return { ok: false, code, message: errorText(code, details), reason: details?.['reason'] }
 }

@@ -67,7 +67,7 @@ function toRequest(message: Record<string, unknown>, engine: Engine): JsonReques
   return readFields(message, verb, engine, given) ?? toCommand(verb, given, engine)
 }
 
-/** A node that asks to be added gives its own address; who has this node join a ring names one of its members. */
+/** Whether nodes say this to each other. `join` is a command, too, which names a node instead of an address. */
 function isControl(operation: string, message: Record<string, unknown>): boolean {
   return controlOperations.has(operation) && (operation !== 'join' || 'address' in message)
 }

@@ -105,6 +105,15 @@ export function isHeard(core: Core, leadership: Leadership, id: NodeId): boolean
 }
 
 /**
+ * Whether this leader is too new to know of a member whether it lives: it was not heard in this term, and had less than
+ * an election timeout for it.
+ */
+export function isAwaited(core: Core, leadership: Leadership, id: NodeId): boolean {
+  const progress = leadership.progress.get(id)
+  return progress?.heard === false && core.tick - progress.heardAtTick <= core.options.electionTicks
+}
+
+/**
  * The other voter best suited to lead: heard and not gone, with room on its disk if that is asked for, furthest
  * along.
  */

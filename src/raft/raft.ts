@@ -27,6 +27,7 @@ import {
   bestSuccessor,
   canChangeConfiguration,
   countCommitted,
+  isAwaited,
   isHeard,
   isServing,
   loseConnection,
@@ -208,6 +209,12 @@ export class Raft {
   isHeard(id: NodeId): boolean {
     const { role } = this.#core
     return role.kind === 'leader' && isHeard(this.#core, role, id)
+  }
+
+  /** Whether it cannot be said yet if a member is heard, because this node leads only since a moment ago. */
+  isAwaited(id: NodeId): boolean {
+    const { role } = this.#core
+    return role.kind === 'leader' && isAwaited(this.#core, role, id)
   }
 
   /** The other voter best suited to lead, if there is one and this node leads. */

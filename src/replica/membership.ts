@@ -130,6 +130,7 @@ export class MembershipDesk {
     const member = configuration.members.find(other => other.address === address)
     if (member === undefined) return failure('NODE_UNKNOWN', { node: address })
     const reason = this.#whyNotRemove(member)
+    if (reason === 'not known yet') return undefined
     if (reason !== undefined) return failure('REMOVE_REFUSED', { node: address, reason })
     if (member.id === self) {
       // The next leader removes it: whoever asked will ask there.
@@ -149,6 +150,7 @@ export class MembershipDesk {
     if (!member.voter) return failure('TRANSFER_FAILED', { node: address, reason: 'it does not vote yet.' })
     if (member.id === self) return { kind: 'done' }
     if (change.begun === undefined) {
+      if (this.#raft.isAwaited(member.id)) return undefined
       if (!this.#raft.isHeard(member.id)) {
         return failure('TRANSFER_FAILED', { node: address, reason: 'it is not reachable.' })
       }
@@ -161,13 +163,17 @@ export class MembershipDesk {
     return failure('TRANSFER_FAILED', { node: address, reason: 'it did not take over in time.' })
   }
 
-  /** Why a member must stay, if it must. */
+  /** Why a member must stay, if it must, as a sentence for people; a new leader may not know yet. */
   #whyNotRemove(member: ConfiguredMember): string | undefined {
     if (!member.voter) return undefined
     const left = voters(this.#raft.view.configuration).filter(voter => voter !== member.id)
     if (left.length === 0) return 'it is the last voter.'
     const living = left.filter(voter => this.#raft.isHeard(voter))
-    if (living.length >= majority(left.length)) return undefined
+    const needed = majority(left.length)
+    if (living.length >= needed) return undefined
+    // Who asks for the removal of a leader comes to the next one before that has heard from everybody.
+    const awaited = left.filter(voter => this.#raft.isAwaited(voter))
+    if (living.length + awaited.length >= needed) return 'not known yet'
     return `only ${living.length} of the ${left.length} voters that would be left can be reached.`
   }
 

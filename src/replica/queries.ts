@@ -152,15 +152,15 @@ export class Queries {
     for (const question of this.#questions.values()) {
       const untilTick = question.asked > 0 ? question.expiresAtTick : question.askedByTick
       if (untilTick > tick) continue
-      const mayHaveHappened = question.asked > 0 && question.request.op.endsWith('-member')
-      this.#conclude(question, failure(mayHaveHappened ? 'OUTCOME_UNKNOWN' : 'LEADER_UNAVAILABLE'))
+      this.#conclude(question, failure(mayHaveHappened(question) ? 'OUTCOME_UNKNOWN' : 'LEADER_UNAVAILABLE'))
     }
   }
 
-  refuseAll(response: Response): void {
+  /** This node was removed: answers everything, what was never asked of a leader with `unasked`. */
+  refuseAll(unasked: Response): void {
     for (const question of this.#questions.values()) {
       if (question.origin.kind === 'peer') this.#drop(question)
-      else this.#conclude(question, response)
+      else this.#conclude(question, mayHaveHappened(question) ? failure('OUTCOME_UNKNOWN') : unasked)
     }
   }
 
@@ -194,6 +194,11 @@ export class Queries {
 }
 
 const nothing: readonly Question[] = []
+
+/** Whether a leader that was asked may have changed the members, whatever became of its answer. */
+function mayHaveHappened({ asked, request }: Question): boolean {
+  return asked > 0 && request.op.endsWith('-member')
+}
 
 /** A repeated removal that finds nobody to remove was carried out the first time. */
 function forRepeated(question: Question, response: Response): Response {

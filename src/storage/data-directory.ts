@@ -7,6 +7,7 @@ import path from 'node:path'
 import { DirectoryInUse, lockDirectory } from './directory-lock.js'
 import type { Disk } from './disk.js'
 import { JsonFile } from './json-file.js'
+import { makeDirectory } from './make-directory.js'
 import { realDisk } from './real-disk.js'
 import { hasCode } from './system-error.js'
 
@@ -29,7 +30,7 @@ export interface DataDirectory {
 export async function openDataDirectory(directory: string): Promise<DataDirectory> {
   const full = path.resolve(directory)
   try {
-    const highestMade = fs.mkdirSync(full, { recursive: true, mode: 0o700 })
+    const highestMade = makeDirectory(full)
     fs.accessSync(full, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
     flushNames(full, highestMade)
     const lock = await lockDirectory(full)
@@ -70,6 +71,7 @@ function explain(error: unknown, full: string): string {
   if (hasCode(error, 'EACCES', 'EPERM')) return `permission denied. ${whose(full)}`
   if (hasCode(error, 'EEXIST', 'ENOTDIR'))
     return 'there is a file in its place, or of its parent. Choose another.'
+  if (hasCode(error, 'ENOENT')) return 'no directory can be made there. Choose another.'
   if (hasCode(error, 'EROFS')) return 'it is on a read-only file system. Choose another.'
   if (hasCode(error, 'ENOSPC', 'EDQUOT'))
     return 'there is no space left on its disk. Make room, or choose another.'

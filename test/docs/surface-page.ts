@@ -139,6 +139,8 @@ const value: Response = { kind: 'value', value: Buffer.from('value1'), version: 
 const twoLines: Response = { kind: 'value', value: Buffer.from('two\nlines'), version: 9 }
 const written: Response = { kind: 'written', version: 8, copies: 2 }
 const wasSet: Response = { kind: 'written', version: 8, existed: true, copies: 2 }
+// What is not there has version 0, as `cas` takes it.
+const wasDeleted: Response = { kind: 'written', version: 0, copies: 2 }
 const done: Response = { kind: 'done' }
 const keys: Response = { kind: 'keys', keys: ['key1', 'key2'], more: false }
 const firstKeys: Response = { kind: 'keys', keys: ['key1'], more: true }
@@ -179,7 +181,7 @@ const jsonExamples: readonly (readonly [line: string, response: Response])[] = [
   ['{"id":3,"op":"get","key":"key1"}', value],
   ['{"id":4,"op":"set","key":"key1","valueBase64":"AP8="}', wasSet],
   ['{"id":5,"op":"cas","key":"key1","version":7,"value":"value2"}', written],
-  ['{"id":6,"op":"delete","key":"key1","request":"5f0e2a3c-7f0b-4a58-9d7e-2f4a4f6f3b11"}', written],
+  ['{"id":6,"op":"delete","key":"key1","request":"5f0e2a3c-7f0b-4a58-9d7e-2f4a4f6f3b11"}', wasDeleted],
   ['{"id":7,"op":"keys","prefix":"key","limit":1}', firstKeys],
   ['{"id":8,"op":"heartbeat"}', status],
   ['{"id":9,"op":"add-node","node":"192.168.1.4"}', done],

@@ -48,14 +48,6 @@ describe('Adding a node', () => {
       failure('NODE_REFUSED', { node: '127.0.0.1:5001', reason }),
     )
   })
-
-  it('that refuses without a reason of its own gives what it said', async () => {
-    const message = 'This node is stopping. Nothing was done, send it again.'
-    const { adopter } = newAdopter({ kind: 'refused', code: 'STOPPING', message })
-    expect(await adopt(adopter, '127.0.0.1:5001')).to.deep.equal(
-      failure('NODE_REFUSED', { node: '127.0.0.1:5001', reason: message }),
-    )
-  })
 })
 
 /** A member that meets an unused node, and what it asks of that. */

@@ -29,7 +29,7 @@ describe('the wish to stop', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL')
   })
 
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     it(`is told by ${signal}, and then nothing keeps the process`, async () => {
       const { child, nextLine, exited } = await start('stops', 'without channel')
       child.kill(signal)
@@ -45,9 +45,10 @@ describe('the wish to stop', () => {
     expect(await exited).to.deep.equal([0, null])
   })
 
-  it('is left to the parent where there is one: its Ctrl-C is not ours', async () => {
+  it('is left to the parent where there is one: its Ctrl-C and its terminal are not ours', async () => {
     const { child, nextLine } = await start('stops', 'with channel')
     child.kill('SIGINT')
+    child.kill('SIGHUP')
     child.kill('SIGTERM')
     expect(await nextLine()).to.equal('stop: SIGTERM')
   })

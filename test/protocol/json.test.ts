@@ -121,7 +121,7 @@ describe('reading the JSON dialect', () => {
       const message = {
         id: 7,
         op,
-        address: '127.0.0.1:5001',
+        address: '10.0.0.1:5000',
         cluster: uuid,
         anything: { nested: [1, 'two', null] },
       }
@@ -160,22 +160,17 @@ describe('reading the JSON dialect', () => {
     [{ op: 'get', key: 'k', locl: true }, 'INVALID_JSON', 'Not a JSON request: \'get\' has no "locl".'],
     [{ op: 'get', key: 'k', request: uuid }, 'INVALID_JSON', 'Not a JSON request: \'get\' has no "request".'],
     [{ op: 'get', key: 'k', local: 'yes' }, 'INVALID_JSON', 'Not a JSON request: "local" must be a boolean.'],
-    [
-      { op: 'keys', limit: 'ten' },
+    ...['ten', 1.5, -1].map((limit): [message: unknown, code: string, text: string] => [
+      { op: 'keys', limit },
       'INVALID_JSON',
       'Not a JSON request: "limit" must be a whole number, 0 or more.',
-    ],
-    [
-      { op: 'keys', limit: -1 },
-      'INVALID_JSON',
-      'Not a JSON request: "limit" must be a whole number, 0 or more.',
-    ],
+    ]),
     [
       { op: 'cas', key: 'k', version: -1, value: 'v' },
       'INVALID_JSON',
       'Not a JSON request: "version" must be a whole number, 0 or more.',
     ],
-    [{ op: 'join', node: '127.0.0.1:5001' }, 'ENGINE_MISMATCH', "'join' needs the ring engine."],
+    [{ op: 'join', node: '10.0.0.1' }, 'ENGINE_MISMATCH', "'join' needs the ring engine."],
     [{ op: 'keys', after: 7 }, 'INVALID_JSON', 'Not a JSON request: "after" must be a string.'],
     [
       { op: 'put', key: 'k', value: 'v', request: 'once' },

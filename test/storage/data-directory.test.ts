@@ -74,6 +74,16 @@ describe('the data directory', () => {
     expect(await refusal()).to.contain(`Cannot use the data directory ${path}: there is a file in its place`)
   })
 
+  it('says when the file system lets nobody make a directory there', async function () {
+    if (!existsSync('/proc/self')) this.skip()
+    path = '/proc/data'
+    expect(await refusal()).to.contain(
+      'Cannot use the data directory /proc/data: no directory can be made there',
+    )
+    path = '/proc/some/where'
+    expect(await refusal()).to.contain('no directory can be made there')
+  })
+
   it('says whose it is when permission is denied', async () => {
     mkdirSync(path, { mode: 0o500 })
     chmodSync(base, 0o755)

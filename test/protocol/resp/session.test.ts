@@ -529,7 +529,7 @@ describe('A session of the Redis protocol', () => {
     expect(talk.say('GET a', failure('KEY_NOT_FOUND'))).to.equal(null)
     expect(talk.say('DEL a', { kind: 'written', version: 0 })).to.equal(1)
     expect(talk.say('INCR a')).to.equal("-ERR 'incr' needs the raft engine.")
-    expect(talk.say('SET a 1 NX')).to.equal("-ERR 'set' needs the raft engine.")
+    expect(talk.say('SET a 1 NX')).to.equal("-ERR 'set nx' needs the raft engine.")
     expect(talk.say('WATCH a')).to.equal("-ERR 'watch' needs the raft engine.")
     talk.say('MULTI')
     talk.say('SET a 1')
