@@ -104,7 +104,7 @@ export interface ConsensusStatus {
   readonly leaderGone?: true
   /** In the order in which they joined. */
   readonly members: readonly MemberStatus[]
-  /** How many more voters can be lost before writes stop. */
+  /** How many more voters can be lost before writes stop; 0 where nobody leads. */
   readonly canLose: number
   /** How many copies of each key the cluster was created to keep, where somebody said so. */
   readonly replicationFactor?: number

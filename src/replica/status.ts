@@ -24,7 +24,8 @@ export function clusterStatus(view: Readonly<Core>, self: Member, times: Times):
     engine: 'raft',
     leader: leader?.address,
     members,
-    canLose: canLose(view, members),
+    // Where nobody leads, too many are lost already, or it is not known yet who is.
+    canLose: leader === undefined ? 0 : canLose(view, members),
   } as const
   return view.leaderGone && leader !== undefined ? { ...status, leaderGone: true } : status
 }
