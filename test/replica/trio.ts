@@ -39,6 +39,7 @@ const options: ConsensusOptions = {
 /** One of the three. */
 export interface Third {
   readonly id: NodeId
+  readonly address: string
   readonly replica: ConsensusReplica
   readonly table: MemoryTable
   /** What its wall clock shows. */
@@ -71,7 +72,8 @@ export class Trio {
       const random = seededRandom(self.address)
       const state = { term: term(0), votedFor: undefined }
       const replica = new ConsensusReplica({ self, state, log, table, random, options: this.#options })
-      return { id: self.id, replica, table, wallMs, isCutOff: false, answers: new Map(), checkpoints: [] }
+      const { id, address } = self
+      return { id, address, replica, table, wallMs, isCutOff: false, answers: new Map(), checkpoints: [] }
     })
   }
 
