@@ -60,7 +60,15 @@ export interface Proposal {
   /** The leader's time when it was proposed. */
   readonly wallMs: number
   /** Undefined where the entry tells nothing but the time. */
-  readonly write: { readonly identity: Identity; readonly command: Command } | undefined
+  readonly writes: ProposedWrites | undefined
+}
+
+/** Writes of one session that were proposed together. */
+export interface ProposedWrites {
+  /** Of the first of them; the counters of those behind it follow. */
+  readonly identity: Identity
+  /** One at least. */
+  readonly commands: readonly Command[]
 }
 
 /** The bytes of a command, as described above: JSON in UTF-8, without a newline. */
@@ -107,38 +115,94 @@ export interface NumberedCommand {
   readonly command: Uint8Array
 }
 
+/** The data of a log entry, and the counters of its first write and of its last. */
+export interface EncodedProposal {
+  readonly data: Uint8Array
+  readonly first: number
+  readonly last: number
+}
+
 /** Wraps an encoded command into the data of a log entry, without looking into it. */
 export function encodeProposal(wallMs: number, identity: Identity, command: Uint8Array): Uint8Array {
   const { counter } = identity
-  return present(encodeProposals(wallMs, identity, [{ counter, command }])[0], 'as many as commands')
+  return present(encodeProposals(wallMs, identity, [{ counter, command }])[0], 'one at least').data
 }
 
 /**
- * Wraps encoded commands of one session into the data of a log entry each. They lie in memory one after the other
- * with a comma between them, as they stand in a message, so that they can leave for there together.
+ * Wraps encoded commands of one session into the data of log entries, as few as may be: an entry has commands whose
+ * counters follow each other, {@link proposalBytesMax} bytes of them at most (or one that is larger), and one that may
+ * grow much when it is carried out has an entry of its own. Entries lie in memory one after the other with a comma
+ * between them, as they stand in a message, so that they can leave for there together.
  */
 export function encodeProposals(
   wallMs: number,
   { session, bornMs, lowest }: Omit<Identity, 'counter'>,
   writes: readonly NumberedCommand[],
-): Uint8Array[] {
+): EncodedProposal[] {
   const head = Buffer.from(`[${wallMs},"${session}",${bornMs},`)
   let size = 0
-  for (const { command } of writes) size += head.length + countersBytesMax + command.length + 2
+  for (const { command } of writes) size += head.length + countersBytesMax + command.length + sizeBytesMax + 2
   const bytes = Buffer.allocUnsafe(size)
-  const proposals: Uint8Array[] = []
+  const proposals: EncodedProposal[] = []
   let start = 0
-  for (const { counter, command } of writes) {
+  for (let from = 0; from < writes.length; ) {
+    const upTo = endOfProposal(writes, from)
+    const first = writes[from]?.counter ?? 0
     bytes.set(head, start)
-    let end = writeAscii(bytes, start + head.length, `${counter},${lowest},`)
-    bytes.set(command, end)
-    end += command.length
+    let end = writeAscii(bytes, start + head.length, `${first},${lowest}`)
+    if (upTo - from > 1) end = writeSizes(bytes, end, writes, from, upTo)
+    for (let position = from; position < upTo; position++) {
+      const { command } = present(writes[position], 'a write')
+      bytes[end] = comma
+      bytes.set(command, end + 1)
+      end += 1 + command.length
+    }
     bytes[end] = closingBracket
     bytes[end + 1] = comma
-    proposals.push(bytes.subarray(start, end + 1))
+    proposals.push({ data: bytes.subarray(start, end + 1), first, last: first + upTo - from - 1 })
     start = end + 2
+    from = upTo
   }
   return proposals
+}
+
+/** Where the proposal ends whose first write stands there. */
+function endOfProposal(writes: readonly NumberedCommand[], from: number): number {
+  const { counter = 0, command = nothing } = writes[from] ?? {}
+  if (isOfOperations(command)) return from + 1
+  let bytes = command.length
+  let upTo = from + 1
+  for (; upTo < writes.length; upTo++) {
+    const next = present(writes[upTo], 'a write')
+    bytes += next.command.length
+    const follows = next.counter === counter + upTo - from
+    if (!follows || bytes > proposalBytesMax || isOfOperations(next.command)) break
+  }
+  return upTo
+}
+
+function writeSizes(
+  bytes: Buffer,
+  start: number,
+  writes: readonly NumberedCommand[],
+  from: number,
+  upTo: number,
+): number {
+  bytes[start] = comma
+  let end = start + 1
+  for (let position = from; position < upTo; position++) {
+    bytes[end] = position === from ? openBracket : comma
+    end = writeAscii(bytes, end + 1, String(writes[position]?.command.length ?? 0))
+  }
+  bytes[end] = closingBracket
+  return end + 1
+}
+
+/** Whether a command is one of operations of Redis: a few bytes of these may make large values. */
+function isOfOperations(command: Uint8Array): boolean {
+  for (let position = 0; position < operationsOpening.length; position++)
+    if (command[position] !== operationsOpening[position]) return false
+  return true
 }
 
 /** The data of a log entry that tells nothing but the time. */
@@ -152,7 +216,12 @@ export function encodeTime(wallMs: number): Uint8Array {
  */
 export function decodeProposal(data: Uint8Array, session = new RepeatedText()): Proposal | undefined {
   const bytes = asBuffer(data)
-  return readPlainProposal(bytes, session) ?? parseProposal(bytes)
+  return readPlainProposal(bytes, session, readAnyCommand) ?? parseProposal(bytes)
+}
+
+function readAnyCommand(bytes: Buffer): Command | undefined {
+  const fields = parseArray(bytes)
+  return fields && readCommand(fields)
 }
 
 function parseProposal(bytes: Buffer): Proposal | undefined {
@@ -160,11 +229,13 @@ function parseProposal(bytes: Buffer): Proposal | undefined {
   if (fields === undefined) return undefined
   const [wallMs, session, bornMs, counter, lowest, encoded] = fields
   if (typeof wallMs !== 'number') return undefined
-  if (fields.length === 1) return { wallMs, write: undefined }
+  if (fields.length === 1) return { wallMs, writes: undefined }
   if (typeof session !== 'string' || typeof bornMs !== 'number') return undefined
   if (typeof counter !== 'number' || typeof lowest !== 'number' || !Array.isArray(encoded)) return undefined
   const command = readCommand(encoded)
-  return command && { wallMs, write: { identity: { session, bornMs, counter, lowest }, command } }
+  return (
+    command && { wallMs, writes: { identity: { session, bornMs, counter, lowest }, commands: [command] } }
+  )
 }
 
 /** Whether the bytes are an encoded command: for what comes from other nodes. */
@@ -180,8 +251,15 @@ export function isSessionName(text: unknown): text is string {
   return typeof text === 'string' && /^[\w.-]{1,100}$/.test(text)
 }
 
+/** Commands of one proposal together. */
+const proposalBytesMax = 64 * 1024
+const nothing = Buffer.alloc(0)
+const operationsOpening = Buffer.from('["redis",')
+const openBracket = 0x5b
 const closingBracket = 0x5d
 const comma = 0x2c
+/** The size of a command with a comma behind it. */
+const sizeBytesMax = 17
 /** Two safe integers, each with a comma behind it. */
 const countersBytesMax = 34
 

@@ -49,11 +49,18 @@ export class RepeatedText {
 
 /** A plain command; undefined for any other bytes. */
 export function readPlainCommand(bytes: Buffer): Command | undefined {
-  return readCommandAt(bytes, 0, bytes.length)
+  return readCommandAt(bytes, 0, bytes.length, bytes.indexOf(backslash))
 }
 
-/** A proposal of a plain command: who asked for it and when, and the command; undefined for any other bytes. */
-export function readPlainProposal(bytes: Buffer, session: RepeatedText): Proposal | undefined {
+/**
+ * A proposal: who asked for it and when, and the commands; undefined for any other bytes. Commands of a proposal of many
+ * that are not plain are left to `readAny`; a proposal of one that is not plain is undefined.
+ */
+export function readPlainProposal(
+  bytes: Buffer,
+  session: RepeatedText,
+  readAny: (bytes: Buffer) => Command | undefined,
+): Proposal | undefined {
   if (bytes[0] !== openBracket) return undefined
   const wallEnd = endOfCount(bytes, 1)
   if (wallEnd < 0 || bytes[wallEnd] !== comma || bytes[wallEnd + 1] !== quote) return undefined
@@ -66,15 +73,49 @@ export function readPlainProposal(bytes: Buffer, session: RepeatedText): Proposa
   const lowestEnd = endOfCount(bytes, counterEnd + 1)
   if (lowestEnd < 0 || bytes[lowestEnd] !== comma) return undefined
   if (bytes[bytes.length - 1] !== closeBracket) return undefined
-  const command = readCommandAt(bytes, lowestEnd + 1, bytes.length - 1)
-  if (command === undefined) return undefined
+  const commands = readCommands(bytes, lowestEnd + 1, bytes.length - 1, readAny)
+  if (commands === undefined) return undefined
   const wallMs = readCount(bytes, 1, wallEnd)
   const bornMs = readCount(bytes, sessionEnd + 2, bornEnd)
   const counter = readCount(bytes, bornEnd + 1, counterEnd)
   const lowest = readCount(bytes, counterEnd + 1, lowestEnd)
-  if (Math.max(wallMs, bornMs, counter, lowest) > Number.MAX_SAFE_INTEGER) return undefined
+  const last = counter + commands.length - 1
+  if (Math.max(wallMs, bornMs, last, lowest) > Number.MAX_SAFE_INTEGER) return undefined
   const name = session.read(bytes, wallEnd + 2, sessionEnd)
-  return { wallMs, write: { identity: { session: name, bornMs, counter, lowest }, command } }
+  return { wallMs, writes: { identity: { session: name, bornMs, counter, lowest }, commands } }
+}
+
+function readCommands(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  readAny: (bytes: Buffer) => Command | undefined,
+): Command[] | undefined {
+  if (bytes[start] !== openBracket || !isDigit(bytes[start + 1])) {
+    const command = readCommandAt(bytes, start, end, bytes.indexOf(backslash, start))
+    return command && [command]
+  }
+  const commands: Command[] = []
+  const sizesEnd = bytes.indexOf(closeBracket, start)
+  if (sizesEnd < 0) return undefined
+  let backslashAt = bytes.indexOf(backslash, start)
+  let at = sizesEnd + 1
+  let sizeEnd = start
+  while (sizeEnd < sizesEnd) {
+    const sizeStart = sizeEnd + 1
+    sizeEnd = endOfCount(bytes, sizeStart)
+    if (sizeEnd < 0 || (sizeEnd !== sizesEnd && bytes[sizeEnd] !== comma)) return undefined
+    if (bytes[at] !== comma) return undefined
+    const commandEnd = at + 1 + readCount(bytes, sizeStart, sizeEnd)
+    if (commandEnd > end) return undefined
+    if (backslashAt >= 0 && backslashAt < at) backslashAt = bytes.indexOf(backslash, at)
+    const command =
+      readCommandAt(bytes, at + 1, commandEnd, backslashAt) ?? readAny(bytes.subarray(at + 1, commandEnd))
+    if (command === undefined) return undefined
+    commands.push(command)
+    at = commandEnd
+  }
+  return at === end ? commands : undefined
 }
 
 /** The command of Redis that only stores a value. */
@@ -84,7 +125,7 @@ export function redisSet(key: string, value: Uint8Array): RedisCommand {
 }
 
 /** The command that fills the bytes from `start` to `end`. */
-function readCommandAt(bytes: Buffer, start: number, end: number): Command | undefined {
+function readCommandAt(bytes: Buffer, start: number, end: number, backslashAt: number): Command | undefined {
   const opening = openingAt(bytes, start)
   if (opening === undefined) return undefined
   const keyStart = start + opening.bytes.length
@@ -93,7 +134,7 @@ function readCommandAt(bytes: Buffer, start: number, end: number): Command | und
   if (keyEnd < 0 || bytes[keyEnd + 1] !== comma || bytes[keyEnd + 2] !== quote) return undefined
   const valueEnd = bytes.indexOf(quote, valueStart)
   if (valueEnd !== end - 2 || bytes[valueEnd + 1] !== closeBracket) return undefined
-  if (bytes.indexOf(backslash, valueStart) >= 0) return undefined
+  if (backslashAt >= valueStart && backslashAt < end) return undefined
   const { op } = opening
   const key = bytes.toString('utf8', keyStart, keyEnd)
   const value = bytes.subarray(valueStart, valueEnd)

@@ -36,6 +36,8 @@ export class StateMachine {
   readonly #named = new NamedWrites()
   readonly #session = new RepeatedText()
   #clockMs = 0
+  /** Of the last command: versions grow by one with each, and are never below the index of its entry. */
+  #version = 0
   /** At this time nothing that has expired is left: nothing is stored that has expired already. */
   #cleanAtMs = -1
   #writtenBytes = 0
@@ -59,20 +61,35 @@ export class StateMachine {
   }
 
   /**
-   * Applies the data of the command entry at `index`. Undefined where nobody waits for a result: the entry tells
-   * only the time, or its bytes are nothing that was ever proposed and change nothing, on any node.
+   * Applies the data of the command entry at `index`, and tells what each of its commands came to, in their order. Nobody
+   * is told where the entry tells only the time, or its bytes are nothing that was ever proposed; those change nothing, on
+   * any node. Returns how many commands there were.
    */
-  apply(index: number, data: Uint8Array): Applied | undefined {
+  apply(index: number, data: Uint8Array, told: (applied: Applied) => void): number {
     const proposal = decodeProposal(data, this.#session)
-    if (proposal === undefined) return undefined
-    const { wallMs, write } = proposal
+    if (proposal === undefined) return 0
+    const { wallMs, writes } = proposal
     if (wallMs > this.#clockMs) this.#clockMs = wallMs
-    this.#removeExpired(write === undefined ? removedPerTime : removedPerWrite)
-    if (write === undefined) return undefined
-    const { identity, command } = write
+    if (writes === undefined) {
+      this.#removeExpired(removedPerTime)
+      return 0
+    }
+    const { identity, commands } = writes
+    this.#removeExpired(removedPerWrite * commands.length)
+    const { session, bornMs, lowest } = identity
+    let { counter } = identity
+    for (const command of commands) {
+      this.#version = Math.max(this.#version + 1, index)
+      told(this.#applyCommand({ session, bornMs, counter, lowest }, command))
+      counter++
+    }
+    return commands.length
+  }
+
+  #applyCommand(identity: Identity, command: Command): Applied {
     const verdict = this.#sessions.judge(identity, this.#clockMs)
     if (verdict.kind !== 'apply') return { identity, outcome: verdict }
-    const result = this.#carryOutOnce(index, command)
+    const result = this.#carryOutOnce(this.#version, command)
     this.#sessions.record(identity, this.#clockMs, result)
     return { identity, outcome: { kind: 'result', result } }
   }
@@ -131,14 +148,25 @@ export class StateMachine {
 
   /** What belongs into a checkpoint beside the table. */
   save(): unknown {
-    return { clockMs: this.#clockMs, sessions: this.#sessions.save(this.#clockMs), named: this.#named.save() }
+    return {
+      clockMs: this.#clockMs,
+      version: this.#version,
+      sessions: this.#sessions.save(this.#clockMs),
+      named: this.#named.save(),
+    }
   }
 
   /** Takes over what {@link save} gave, after the table was replaced. */
   load(saved: unknown): void {
     // It is what save() gave, here or on a member that runs the same version.
-    const { clockMs, sessions, named } = saved as { clockMs: number; sessions: unknown; named: unknown }
+    const { clockMs, version, sessions, named } = saved as {
+      clockMs: number
+      version: number
+      sessions: unknown
+      named: unknown
+    }
     this.#clockMs = clockMs
+    this.#version = version
     this.#sessions.load(sessions)
     this.#named.load(named)
     this.#cleanAtMs = -1

@@ -26,8 +26,10 @@ export interface ApplierOptions extends CheckpointLimits {
 
 /** Told what entries come to, one after the other. */
 export interface ApplierListener {
-  /** A command of so many bytes was applied; `applied` is undefined where nobody can wait for what it came to. */
-  onCommand(bytes: number, applied: Applied | undefined): void
+  /** A command was applied. */
+  onCommand(applied: Applied): void
+  /** All commands of an entry of so many bytes were applied. */
+  onCommands(bytes: number): void
   /** A configuration was applied, in the place of the one before. */
   onConfiguration(index: LogIndex, before: Configuration, now: Configuration): void
 }
@@ -41,6 +43,7 @@ export class Applier {
   readonly #options: ApplierOptions
   readonly #listener: ApplierListener
   readonly #pace: CheckpointPace
+  readonly #told: (applied: Applied) => void
   #index: LogIndex
   #configuration: Configuration
   /** The applied configuration, the one in force, and what {@link copies} is of these two. */
@@ -56,6 +59,7 @@ export class Applier {
     this.#log = log
     this.#options = options
     this.#listener = listener
+    this.#told = applied => listener.onCommand(applied)
     this.state = new StateMachine(table)
     const bytes = table.meta()
     const meta = bytes && readMeta(bytes)
@@ -94,14 +98,17 @@ export class Applier {
     let left = this.#options.applySlice
     const { state } = this
     const writtenBytes = state.writtenBytes
-    while (this.#index < applicable && left-- > 0) {
+    while (this.#index < applicable && left > 0) {
       // A few bytes of a command may make a large value.
       if (state.writtenBytes - writtenBytes > this.#options.checkpointBytes) break
       const { index, kind, data } = present(this.#log.entry(logIndex(this.#index + 1)), 'an entry to apply')
       this.#index = index
       this.#pace.noteApplied(data.length, tick)
-      if (kind === 'command') this.#listener.onCommand(data.length, state.apply(index, data))
-      else if (kind === 'configuration') this.#applyConfiguration(index)
+      if (kind === 'command') {
+        left -= state.apply(index, data, this.#told)
+        this.#listener.onCommands(data.length)
+      } else if (kind === 'configuration') this.#applyConfiguration(index)
+      left--
     }
   }
 

@@ -68,7 +68,8 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#self = self
     this.#options = options
     this.#applier = new Applier(table, log, options, {
-      onCommand: (bytes, applied) => this.#onCommand(bytes, applied),
+      onCommand: applied => this.#onCommand(applied),
+      onCommands: bytes => this.#onCommands(bytes),
       onConfiguration: (index, before, now) => this.#onConfiguration(index, before, now),
     })
     this.#hasClientWrites = this.clockMs > 0 || holdsCommand(log)
@@ -279,12 +280,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     this.#raft.noteApplied(this.#applied)
   }
 
-  /** A command of so many bytes was applied: tells whoever waits for what it came to. */
-  #onCommand(bytes: number, applied: Applied | undefined): void {
+  #onCommands(bytes: number): void {
     this.#hasClientWrites = true
     this.#office?.noteApplied(bytes)
-    if (applied === undefined) return
-    const { identity, outcome } = applied
+  }
+
+  /** A command was applied: tells whoever waits for what it came to. */
+  #onCommand({ identity, outcome }: Applied): void {
     const { outbox } = this.#requests
     const isOwn = identity.session === outbox.session
     if (outcome.kind === 'expired' && isOwn) outbox.forgetSession(this.clockMs)

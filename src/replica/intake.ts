@@ -2,7 +2,6 @@
  * The leader's side of forwarding: which of the writes that come in are proposed, and who waits for their
  * results. A session's writes are proposed in the order of their counters, each once in a term.
  */
-import { present } from '../base/assert.js'
 import type { NodeId, Term } from '../base/ids.js'
 import { encodeProposals } from '../kv/command.js'
 import type { Result } from '../kv/sessions.js'
@@ -73,11 +72,10 @@ export class Intake {
         refused: { kind: 'forward-refused', term, sequence, session, next, reason, clockMs: nowMs },
       }
     }
-    const proposals = encodeProposals(wallMs, { session, bornMs, lowest }, fresh)
-    for (const [position, { counter }] of fresh.entries()) {
-      intake.isPutOff = !propose(present(proposals[position], 'a proposal of each write'))
-      if (intake.isPutOff) return refuse('busy', counter)
-      intake.proposed = counter
+    for (const { data, first, last } of encodeProposals(wallMs, { session, bornMs, lowest }, fresh)) {
+      intake.isPutOff = !propose(data)
+      if (intake.isPutOff) return refuse('busy', first)
+      intake.proposed = last
     }
     return refusal === undefined ? { known, refused: undefined } : refuse(refusal.reason, refusal.next)
   }

@@ -5,6 +5,7 @@ import {
   decodeProposal,
   encodeCommand,
   encodeProposal,
+  encodeProposals,
   encodeTime,
   type Identity,
   isCommand,
@@ -48,14 +49,59 @@ describe('the encoding of commands', () => {
         const data = encodeProposal(wallMs, identity, encodeCommand(command))
         const decoded = decodeProposal(data)
         expect(decoded?.wallMs).to.equal(wallMs)
-        expect(decoded?.write?.identity).to.deep.equal(identity)
-        expect(plain(decoded?.write?.command)).to.deep.equal(plain(command))
+        expect(decoded?.writes?.identity).to.deep.equal(identity)
+        expect(decoded?.writes?.commands.map(plain)).to.deep.equal([plain(command)])
       }),
     )
   })
 
+  it('puts writes of a session into one entry as long as their numbers follow and they are not too many', () => {
+    const header = { session: 's', bornMs: 1, lowest: 1 }
+    const set = (bytes: number): Uint8Array =>
+      encodeCommand({ op: 'set', key: 'k', value: Buffer.alloc(bytes, 'v') })
+    const large = encodeCommand({
+      op: 'redis',
+      operations: [{ op: 'append', key: 'k', value: Buffer.from('v') }],
+      watched: [],
+    })
+    const spans = (writes: readonly (readonly [counter: number, command: Uint8Array])[]): unknown =>
+      encodeProposals(
+        17,
+        header,
+        writes.map(([counter, command]) => ({ counter, command })),
+      ).map(({ first, last }) => [first, last])
+    expect(spans([])).to.deep.equal([])
+    expect(spans([1, 2, 3].map(counter => [counter, set(1)]))).to.deep.equal([[1, 3]])
+    expect(spans([1, 2, 4, 5].map(counter => [counter, set(1)]))).to.deep.equal([
+      [1, 2],
+      [4, 5],
+    ])
+    expect(spans([1, 2, 3, 4, 5].map(counter => [counter, set(30_000)]))).to.deep.equal([
+      [1, 2],
+      [3, 4],
+      [5, 5],
+    ])
+    expect(spans([1, 2].map(counter => [counter, set(100_000)]))).to.deep.equal([
+      [1, 1],
+      [2, 2],
+    ])
+    // What a few bytes of it make may be large, so that more is carried out in one go than a node should.
+    expect(
+      spans([
+        [1, set(1)],
+        [2, large],
+        [3, set(1)],
+        [4, set(1)],
+      ]),
+    ).to.deep.equal([
+      [1, 1],
+      [2, 2],
+      [3, 4],
+    ])
+  })
+
   it('tells the time alone where nothing else is to be told', () => {
-    expect(decodeProposal(encodeTime(17))).to.deep.equal({ wallMs: 17, write: undefined })
+    expect(decodeProposal(encodeTime(17))).to.deep.equal({ wallMs: 17, writes: undefined })
   })
 
   it('is one line of JSON, readable where the value is text', () => {

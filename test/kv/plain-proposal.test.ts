@@ -5,7 +5,9 @@ import {
   decodeProposal,
   encodeCommand,
   encodeProposal,
+  encodeProposals,
   isCommand,
+  type Proposal,
 } from '../../src/kv/command.js'
 import { RepeatedText, readPlainCommand, readPlainProposal } from '../../src/kv/plain-proposal.js'
 import { encodeValue } from '../../src/kv/value-codec.js'
@@ -44,6 +46,11 @@ const identities = fc.record({
 /** ASCII without controls: what bytes of it mean does not depend on who looks at strings how closely. */
 const printable = fc.string().map(text => Buffer.from(text.replace(/[^\x20-\x7e]/g, 'x')))
 
+/** What is read without looking at JSON. */
+function readPlain(bytes: Buffer): Proposal | undefined {
+  return readPlainProposal(bytes, new RepeatedText(), () => undefined)
+}
+
 /** What the bytes are to whoever reads JSON: the space before them is nothing that is ever encoded. */
 function readAsJson(bytes: Buffer): unknown {
   return plain(decodeProposal(Buffer.concat([Buffer.from(' '), bytes])))
@@ -80,7 +87,7 @@ describe('the short way to read a command', () => {
       expect(plain(readPlainCommand(bytes))).to.deep.equal(plain(command))
       const identity = { session: 'node.1', bornMs: 0, counter: 10, lowest: 9 }
       const proposal = Buffer.from(encodeProposal(1_700_000_000_000, identity, bytes))
-      expect(readPlainProposal(proposal, new RepeatedText())?.write?.identity).to.deep.equal(identity)
+      expect(readPlain(proposal)?.writes?.identity).to.deep.equal(identity)
     }
   })
 
@@ -89,7 +96,7 @@ describe('the short way to read a command', () => {
     const read = (name: string): string | undefined => {
       const identity = { session: name, bornMs: 0, counter: 1, lowest: 1 }
       const command = encodeCommand({ op: 'set', key: 'k', value: Buffer.from('v') })
-      return decodeProposal(encodeProposal(1, identity, command), session)?.write?.identity.session
+      return decodeProposal(encodeProposal(1, identity, command), session)?.writes?.identity.session
     }
     session.read(Buffer.from('é'), 0, 2)
     expect(session.read(Buffer.of(0xe9), 0, 1)).to.equal('\ufffd')
@@ -102,7 +109,7 @@ describe('the short way to read a command', () => {
         const bytes = Buffer.from(encodeProposal(wallMs, identity, encodeCommand(command)))
         expect(plain(decodeProposal(bytes))).to.deep.equal({
           wallMs,
-          write: { identity, command: plain(command) },
+          writes: { identity, commands: [plain(command)] },
         })
         expect(readAsJson(bytes)).to.deep.equal(plain(decodeProposal(bytes)))
       }),
@@ -125,10 +132,76 @@ describe('the short way to read a command', () => {
     )
   })
 
+  it('finds each command where many stand together, and leaves those that are not plain to whoever reads JSON', () => {
+    const header = { session: 's', bornMs: 5, lowest: 2 }
+    fc.assert(
+      fc.property(fc.array(commands, { minLength: 2, maxLength: 6 }), given => {
+        const writes = given.map((command, position) => ({
+          counter: 3 + position,
+          command: encodeCommand(command),
+        }))
+        const read = encodeProposals(17, header, writes).flatMap(({ data, first, last }) => {
+          const proposal = decodeProposal(data)
+          expect(proposal?.wallMs).to.equal(17)
+          expect(proposal?.writes?.identity).to.deep.equal({ ...header, counter: first })
+          const found = proposal?.writes?.commands ?? []
+          expect(found).to.have.length(last - first + 1)
+          return found
+        })
+        expect(read.map(plain)).to.deep.equal(given.map(plain))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('takes many that were damaged for nothing at all, or for commands that can be read', () => {
+    const damage = fc.record({ at: fc.nat(), drop: fc.nat(4), insert: printable })
+    const few = fc.array(commands, { minLength: 2, maxLength: 4 })
+    let readable = 0
+    fc.assert(
+      fc.property(identities, few, damage, (identity, given, { at, drop, insert }) => {
+        const { counter } = identity
+        const writes = given.map((command, position) => ({
+          counter: counter + position,
+          command: encodeCommand(command),
+        }))
+        for (const { data } of encodeProposals(17, identity, writes)) {
+          const from = at % (data.length + 1)
+          const bytes = Buffer.concat([data.subarray(0, from), insert, data.subarray(from + drop)])
+          const writesRead = decodeProposal(bytes)?.writes
+          if (writesRead === undefined) continue
+          readable++
+          expect(writesRead.commands.length).to.be.above(0)
+          for (const command of writesRead.commands) expect(isCommand(encodeCommand(command))).to.equal(true)
+        }
+      }),
+      { numRuns: 2000 },
+    )
+    expect(readable).to.be.above(100)
+  })
+
+  it('is not taken by sizes that do not fit the commands behind them', () => {
+    const together = (sizes: string): Buffer =>
+      Buffer.from(`[1,"s",0,1,1,${sizes},["set","a","v"],["delete","b"]]`)
+    expect(decodeProposal(together('[15,14]'))?.writes?.commands).to.have.length(2)
+    for (const sizes of [
+      '[15]',
+      '[14,15]',
+      '[15,14,0]',
+      '[15,14,]',
+      '[015,14]',
+      '[30]',
+      '[15,14',
+      '[15,15]',
+      '[0,15,14]',
+    ])
+      expect(decodeProposal(together(sizes)), sizes).to.equal(undefined)
+  })
+
   it('is not taken by numbers that JSON does not have, or that might not be exact', () => {
     const proposal = (wallMs: string): Buffer => Buffer.from(`[${wallMs},"s",0,1,1,["set","k","v"]]`)
     for (const number of ['0', '9007199254740991'])
-      expect(readPlainProposal(proposal(number), new RepeatedText())?.wallMs).to.equal(Number(number))
+      expect(readPlain(proposal(number))?.wallMs).to.equal(Number(number))
     for (const number of [
       '',
       '00',
@@ -140,7 +213,7 @@ describe('the short way to read a command', () => {
       '99999999999999999',
       ' 1',
     ]) {
-      expect(readPlainProposal(proposal(number), new RepeatedText()), number).to.equal(undefined)
+      expect(readPlain(proposal(number)), number).to.equal(undefined)
     }
   })
 })
@@ -162,7 +235,7 @@ describe('an encoded command', () => {
         const bytes = Buffer.concat([whole.subarray(0, from), insert, whole.subarray(from + drop)])
         if (!isCommand(bytes)) return
         taken++
-        expect(decodeProposal(encodeProposal(17, identity, bytes))?.write).to.not.equal(undefined)
+        expect(decodeProposal(encodeProposal(17, identity, bytes))?.writes).to.not.equal(undefined)
       }),
       { numRuns: 2000 },
     )

@@ -1,6 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { type Command, encodeCommand, encodeProposal, type Identity } from '../../src/kv/command.js'
+import {
+  type Command,
+  encodeCommand,
+  encodeProposal,
+  encodeProposals,
+  type Identity,
+} from '../../src/kv/command.js'
 import { namedWriteExpiryMs } from '../../src/kv/named-writes.js'
 import { sessionExpiryMs } from '../../src/kv/sessions.js'
 import { type Applied, StateMachine } from '../../src/kv/state-machine.js'
@@ -22,7 +28,10 @@ class Applier {
 
   applyAs(identity: Identity, command: Command): Applied['outcome'] {
     const data = encodeProposal(this.wallMs, identity, encodeCommand(command))
-    const applied = this.state.apply(++this.index, data)
+    let applied: Applied | undefined
+    this.state.apply(++this.index, data, told => {
+      applied = told
+    })
     if (applied === undefined) throw new Error('no command')
     expect(applied.identity).to.deep.equal(identity)
     return applied.outcome
@@ -145,10 +154,38 @@ describe('the state machine', () => {
     const before = JSON.stringify(applier.state.save())
     fc.assert(
       fc.property(fc.uint8Array(), bytes => {
-        expect(applier.state.apply(2, bytes)).to.equal(undefined)
+        const told: Applied[] = []
+        expect(applier.state.apply(2, bytes, applied => told.push(applied))).to.equal(0)
+        expect(told).to.deep.equal([])
       }),
     )
     expect(JSON.stringify(applier.state.save())).to.equal(before)
+  })
+
+  it('gives each command of an entry a version of its own, above all before it and never below its index', () => {
+    const table = new MemoryTable()
+    let state = new StateMachine(table)
+    let counter = 0
+    const versions = (index: number, keys: readonly string[]): unknown => {
+      const writes = keys.map(key => ({ counter: ++counter, command: encodeCommand(set(key, 'v')) }))
+      const given: unknown[] = []
+      for (const { data } of encodeProposals(1000, { session: 's', bornMs: 1000, lowest: 1 }, writes)) {
+        const count = state.apply(index, data, ({ outcome }) => {
+          if (outcome.kind === 'result' && outcome.result.kind === 'written')
+            given.push(outcome.result.version)
+        })
+        expect(count).to.equal(keys.length)
+      }
+      return given
+    }
+    expect(versions(5, ['a', 'b', 'a'])).to.deep.equal([5, 6, 7])
+    expect(state.get('a')?.version).to.equal(7)
+    expect(versions(6, ['c'])).to.deep.equal([8])
+    const saved: unknown = JSON.parse(JSON.stringify(state.save()))
+    state = new StateMachine(table)
+    state.load(saved)
+    expect(versions(7, ['d', 'e'])).to.deep.equal([9, 10])
+    expect(versions(20, ['f', 'g'])).to.deep.equal([20, 21])
   })
 
   it('goes on from a checkpoint as if nothing had happened', () => {

@@ -306,7 +306,7 @@ export class CrashCluster {
     return new SimulatedNode(this.#world, this.network, place, nodeOptions(inlineFlushes), {
       onTurn: node => this.#invariants.observe(observe(node)),
       onCheckpoint: (of, index, meta) => this.#invariants.checkpointed(of.name, index, meta),
-      onCarriedOut: (of, index, identity) => this.#invariants.carriedOut(of.name, index, identity),
+      onCarriedOut: (of, write) => this.#invariants.carriedOut(of.name, write),
       onViolation: what => this.#violated(what),
       onEvent: (of, event) => {
         if (of === this.victim) this.happened.set(event.kind, (this.happened.get(event.kind) ?? 0) + 1)

@@ -2,7 +2,7 @@
 import type { Reply } from '../../src/base/operation.js'
 import { seededRandom } from '../../src/base/random.js'
 import { type Command, encodeCommand, encodeProposal, encodeTime } from '../../src/kv/command.js'
-import { StateMachine } from '../../src/kv/state-machine.js'
+import { type Applied, StateMachine } from '../../src/kv/state-machine.js'
 import type { Walk } from '../../src/kv/walk.js'
 import type { DataRequest } from '../../src/protocol/command.js'
 import type { Response } from '../../src/protocol/request.js'
@@ -66,9 +66,13 @@ export class PureMachine {
     return toResponse(applied.outcome.result, 1)
   }
 
-  #apply(data: Uint8Array): ReturnType<StateMachine['apply']> {
+  #apply(data: Uint8Array): Applied | undefined {
     this.log.push(data)
-    return this.state.apply(this.log.length, data)
+    let applied: Applied | undefined
+    this.state.apply(this.log.length, data, told => {
+      applied = told
+    })
+    return applied
   }
 }
 

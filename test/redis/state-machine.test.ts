@@ -63,7 +63,7 @@ describe('the Redis commands', () => {
             state = new StateMachine(table)
             state.load(saved)
           }
-          state.apply(position + 1, data)
+          state.apply(position + 1, data, () => {})
         }
         const rows = (one: MemoryTable): unknown =>
           one.keys('', '', 100).map(key => {

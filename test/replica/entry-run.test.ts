@@ -76,9 +76,10 @@ describe('entries in a message and in the journal', () => {
   })
 
   it('that were proposed together leave as one part, and so do those that came together', () => {
-    const writes = [1, 2, 3].map(counter => ({ counter, command: Buffer.from(`["delete","key${counter}"]`) }))
+    // A gap between their numbers keeps them apart.
+    const writes = [1, 3, 5].map(counter => ({ counter, command: Buffer.from(`["delete","key${counter}"]`) }))
     const proposals = encodeProposals(17, { session: 's', bornMs: 1, lowest: 1 }, writes)
-    const entries = proposals.map((data, position): Entry => {
+    const entries = proposals.map(({ data }, position): Entry => {
       return { index: logIndex(8 + position), term: term(3), kind: 'command', data }
     })
     const { runs, parts } = encodeEntries(entries)

@@ -44,22 +44,27 @@ class Office {
 
   /** The counters proposed, in order. */
   get proposed(): (number | undefined)[] {
-    return this.proposals.map(data => decodeProposal(data)?.write?.identity.counter)
+    return this.proposals.flatMap(data => {
+      const writes = decodeProposal(data)?.writes
+      return writes?.commands.map((_, position) => writes.identity.counter + position) ?? [undefined]
+    })
   }
 
   /** Applies what was proposed, and what is given. */
   apply(): void {
     while (this.#applied < this.proposals.length) {
       const data = this.proposals[this.#applied++]
-      const applied = data && this.state.apply(this.#applied, data)
-      if (applied?.outcome.kind !== 'result') throw new Error('every proposal has a result')
-      this.intake.noteResult(applied.identity.session, applied.identity.counter, applied.outcome.result)
+      if (data === undefined) continue
+      this.state.apply(this.#applied, data, ({ identity, outcome }) => {
+        if (outcome.kind !== 'result') throw new Error('every write has a result')
+        this.intake.noteResult(identity.session, identity.counter, outcome.result)
+      })
     }
   }
 
   /** An earlier leader's proposal was applied before this office opened. */
   applyEarlier(identity: Identity): void {
-    this.state.apply(1, encodeProposal(this.wallMs, identity, commandOf(identity.counter)))
+    this.state.apply(1, encodeProposal(this.wallMs, identity, commandOf(identity.counter)), () => {})
   }
 }
 
@@ -74,8 +79,8 @@ describe('the intake of forwarded writes', () => {
     office.take(office.forward([1, 2, 3]))
     expect(office.proposed).to.deep.equal([1, 2, 3])
     const identity = { session: 's', bornMs: 1_000_000, counter: 3, lowest: 1 }
-    const last = decodeProposal(office.proposals[2] ?? Buffer.alloc(0))
-    expect([last?.wallMs, last?.write?.identity]).to.deep.equal([1_000_000, identity])
+    const last = decodeProposal(office.proposals[1] ?? Buffer.alloc(0))
+    expect([last?.wallMs, last?.writes?.identity]).to.deep.equal([1_000_000, identity])
   })
 
   it('takes nothing behind a gap, so that no write overtakes the one before it', () => {
@@ -125,6 +130,7 @@ describe('the intake of forwarded writes', () => {
   it('says from which number on it proposed nothing when it is busy or its disk is full', () => {
     const office = new Office()
     office.room = 1
+    office.take(office.forward([1]))
     expect(office.take(office.forward([1, 2, 3]))?.refused).to.deep.include({ reason: 'busy', next: 2 })
     office.isDiskFull = true
     expect(office.take(office.forward([1, 2, 3]))?.refused).to.deep.include({ reason: 'disk-full', next: 2 })

@@ -43,6 +43,13 @@ export interface Observation {
   digest(): string
 }
 
+/** A write that a table took: where it stands in the log, its version, and the identity that its repeats share. */
+export interface CarriedOut {
+  readonly index: number
+  readonly version: number
+  readonly identity: string
+}
+
 /** Whether a node's disk holds an entry. */
 export type HoldsDurably = (node: string, index: number, term: number) => boolean
 
@@ -84,8 +91,10 @@ export class Invariants {
   readonly #digests = new Map<number, { readonly digest: string; readonly node: string }>()
   readonly #metas = new Map<number, { readonly checksum: number; readonly node: string }>()
   readonly #seen = new Map<string, Seen>()
-  /** Where each write was carried out, by the identity that its repeats share. */
+  /** The version of each write that was carried out, by the identity that its repeats share. */
   readonly #carriedOut = new Map<string, number>()
+  /** Where the write of each version stands in the log. */
+  readonly #indexes = new Map<number, number>()
 
   constructor(holdsDurably: HoldsDurably, findUsurper: FindUsurper, onViolation: OnViolation) {
     this.#holdsDurably = holdsDurably
@@ -121,19 +130,27 @@ export class Invariants {
     seen.voters = now.voters
   }
 
-  /** A client was told that the write at this index happened. */
-  acknowledged(index: number, by: string): void {
-    if (!this.#committed.has(index)) {
-      this.#onViolation(`${by} was told of a write at index ${index}, which nobody has committed`)
+  /** A client was told that the write of this version happened. */
+  acknowledged(version: number, by: string): void {
+    const index = this.#indexes.get(version)
+    if (index === undefined || !this.#committed.has(index)) {
+      this.#onViolation(`${by} was told of a write of version ${version}, which nobody has committed`)
     }
   }
 
-  /** A node carried out the write of this identity at this index. */
-  carriedOut(node: string, index: number, identity: string): void {
+  /** A node carried out a write. */
+  carriedOut(node: string, { index, version, identity }: CarriedOut): void {
     const known = this.#carriedOut.get(identity)
-    if (known === undefined) this.#carriedOut.set(identity, index)
-    else if (known !== index) {
-      this.#onViolation(`${node}: the write ${identity} was carried out twice, at ${known} and at ${index}`)
+    if (known === undefined) this.#carriedOut.set(identity, version)
+    else if (known !== version) {
+      this.#onViolation(
+        `${node}: the write ${identity} was carried out twice, as version ${known} and as version ${version}`,
+      )
+    }
+    const stoodAt = this.#indexes.get(version)
+    if (stoodAt === undefined) this.#indexes.set(version, index)
+    else if (stoodAt !== index) {
+      this.#onViolation(`${node}: version ${version} was given at ${index}, and before at ${stoodAt}`)
     }
   }
 

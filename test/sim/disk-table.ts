@@ -6,7 +6,7 @@
 import type { TableRecord } from '../../src/kv/table.js'
 import type { Disk } from '../../src/storage/disk.js'
 import type { HeldTable } from '../../src/storage/memory-table.js'
-import { WatchedTable } from './watched-table.js'
+import { type OnSet, WatchedTable } from './watched-table.js'
 
 const fileName = 'table'
 const unfinishedName = 'table.unfinished'
@@ -19,7 +19,7 @@ interface PlainTable {
 }
 
 /** Opens the table on `disk` as its last checkpoint or snapshot left it; `onSet` is as for {@link WatchedTable}. */
-export function openDiskTable(disk: Disk, onSet: (version: number) => void): WatchedTable {
+export function openDiskTable(disk: Disk, onSet: OnSet): WatchedTable {
   let isLoading = true
   const table = new WatchedTable(onSet, {
     complete: (finish, held) => {

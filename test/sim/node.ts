@@ -4,7 +4,8 @@
  */
 import { present } from '../../src/base/assert.js'
 import { logIndex, term } from '../../src/base/ids.js'
-import { decodeProposal } from '../../src/kv/command.js'
+import { type Command, decodeProposal } from '../../src/kv/command.js'
+import type { TableRecord } from '../../src/kv/table.js'
 import { type ConsensusStore, openConsensusStore } from '../../src/node/consensus-store.js'
 import type { Store } from '../../src/node/driver.js'
 import type { ClusterEvent } from '../../src/protocol/request.js'
@@ -15,6 +16,7 @@ import { decodeMessage, messageEncoder } from '../../src/replica/codec.js'
 import { type ConsensusOptions, ConsensusReplica } from '../../src/replica/consensus.js'
 import type { ConsensusMessage } from '../../src/replica/messages.js'
 import type { KnownMembers } from './acquaintances.js'
+import type { CarriedOut } from './checkers.js'
 import { digestOf } from './digest.js'
 import { Ledger } from './ledger.js'
 import type { SimulatedNetwork } from './network.js'
@@ -39,8 +41,8 @@ export interface NodeEvents {
   onTurn(node: SimulatedNode): void
   /** A checkpoint at this index begins, with this meta beside it. */
   onCheckpoint(node: SimulatedNode, index: number, meta: Uint8Array): void
-  /** The table took the write of this identity, which stands at this index of the log. */
-  onCarriedOut(node: SimulatedNode, index: number, identity: string): void
+  /** The table took a write. */
+  onCarriedOut(node: SimulatedNode, write: CarriedOut): void
   /** Something broke a promise: the run has failed. */
   onViolation(what: string): void
   onEvent(node: SimulatedNode, event: ClusterEvent): void
@@ -50,6 +52,12 @@ export class SimulatedNode extends SimulatedProcess<ConsensusMessage, RaftSaved,
   readonly ledger = new Ledger()
   readonly #options: ConsensusOptions
   readonly #events: NodeEvents
+  /** The entry that was applied last, and how many of its commands were looked at. */
+  #applying: { readonly replica: ConsensusReplica | undefined; readonly index: number; position: number } = {
+    replica: undefined,
+    index: 0,
+    position: 0,
+  }
 
   constructor(
     world: World,
@@ -120,11 +128,28 @@ export class SimulatedNode extends SimulatedProcess<ConsensusMessage, RaftSaved,
   }
 
   /** The table took a write: whose it was stands in the log. */
-  protected override onSet(index: number): void {
-    const entry = this.replica?.raft.view.log.entry(logIndex(index))
-    const identity = entry && decodeProposal(entry.data)?.write?.identity
-    if (identity === undefined) return
-    this.#events.onCarriedOut(this, index, `${identity.session}/${identity.counter}`)
+  protected override onSet(key: string, record: TableRecord): void {
+    const index = this.replica?.appliedIndex
+    const entry = index === undefined ? undefined : this.replica?.raft.view.log.entry(index)
+    const writes = entry && decodeProposal(entry.data)?.writes
+    if (index === undefined || writes === undefined) return
+    const { identity, commands } = writes
+    const { replica } = this
+    if (this.#applying.index !== index || this.#applying.replica !== replica)
+      this.#applying = { replica, index, position: 0 }
+    // One command may write several records; of those that stand together each writes what it says, in their order.
+    if (commands.length > 1) {
+      const { position } = this.#applying
+      const found = commands.findIndex((command, at) => at >= position && isWrittenBy(command, key, record))
+      if (found < 0) {
+        this.onViolation(`${this.name} stored what no command of entry ${index} is left for: ${key}`)
+        return
+      }
+      this.#applying.position = found + 1
+    }
+    const counter = identity.counter + Math.max(0, this.#applying.position - 1)
+    const { version } = record
+    this.#events.onCarriedOut(this, { index, version, identity: `${identity.session}/${counter}` })
   }
 
   /** The store, with the end of every flush noted in the ledger before anything can depend on it. */
@@ -146,4 +171,15 @@ export class SimulatedNode extends SimulatedProcess<ConsensusMessage, RaftSaved,
       compact: index => store.compact(index),
     }
   }
+}
+
+function isWrittenBy(command: Command, key: string, { value }: TableRecord): boolean {
+  const writes = command.op === 'redis' ? command.operations : [command]
+  return writes.some(
+    write => 'key' in write && write.key === key && 'value' in write && isEqual(write.value, value),
+  )
+}
+
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0
 }

@@ -9,6 +9,7 @@
 import { present } from '../../src/base/assert.js'
 import type { ClusterId, Member } from '../../src/base/ids.js'
 import type { Random } from '../../src/base/random.js'
+import type { TableRecord } from '../../src/kv/table.js'
 import type { PeerHello, Transport } from '../../src/net/transport.js'
 import { Driver, type Store } from '../../src/node/driver.js'
 import type { ClosableStore, EngineParts, RunningEngine } from '../../src/node/engine.js'
@@ -109,7 +110,7 @@ export abstract class SimulatedProcess<Message, Saved, Engine extends Replica<Me
     })
     this.setFlushMs(options.flushMs)
     const [low, high] = options.checkpointMs
-    this.table = new WatchedTable(version => this.onSet(version), {
+    this.table = new WatchedTable((key, record) => this.onSet(key, record), {
       complete: finish => this.#life?.clock.after(low + (high - low) * this.random.float(), finish),
     })
   }
@@ -125,8 +126,8 @@ export abstract class SimulatedProcess<Message, Saved, Engine extends Replica<Me
   /** After every turn of its driver, and before the process ends. */
   protected onTurn(): void {}
 
-  /** The table took a record of this version. */
-  protected onSet(_version: number): void {}
+  /** The table took a record. */
+  protected onSet(_key: string, _record: TableRecord): void {}
 
   protected onEvent(_event: ClusterEvent): void {}
 
@@ -275,7 +276,8 @@ export abstract class SimulatedProcess<Message, Saved, Engine extends Replica<Me
 
   #assemble(life: Life): Running<Message, Saved, Engine> {
     const { segmentBytes, replica: options, inlineFlushes, isTableOnDisk } = this.#options
-    if (isTableOnDisk === true) this.table = openDiskTable(this.disk, version => this.onSet(version))
+    if (isTableOnDisk === true)
+      this.table = openDiskTable(this.disk, (key, record) => this.onSet(key, record))
     let inputDiskState: ((state: 'full' | 'ok') => void) | undefined
     const parts = {
       self: this.member,

@@ -322,7 +322,7 @@ class Simulation {
     const node: SimulatedNode = new SimulatedNode(this.#world, this.#network, place, this.#swarm.node, {
       onTurn: turned => this.#invariants.observe(this.#observe(turned)),
       onCheckpoint: (of, index, meta) => this.#invariants.checkpointed(of.name, index, meta),
-      onCarriedOut: (of, index, identity) => this.#invariants.carriedOut(of.name, index, identity),
+      onCarriedOut: (of, write) => this.#invariants.carriedOut(of.name, write),
       onViolation: what => this.#violated(what),
       onEvent: (of, event) => {
         // Whoever looks after the machine sees what it says and takes it out of service.

@@ -2,17 +2,19 @@
 import type { TableRecord } from '../../src/kv/table.js'
 import { MemoryTable, type MemoryTableOptions } from '../../src/storage/memory-table.js'
 
-export class WatchedTable extends MemoryTable {
-  readonly #onSet: (version: number) => void
+/** Told each record that is stored. */
+export type OnSet = (key: string, record: TableRecord) => void
 
-  /** `onSet` is told the version of each record that is stored. */
-  constructor(onSet: (version: number) => void, options: MemoryTableOptions) {
+export class WatchedTable extends MemoryTable {
+  readonly #onSet: OnSet
+
+  constructor(onSet: OnSet, options: MemoryTableOptions) {
     super(options)
     this.#onSet = onSet
   }
 
   override set(key: string, record: TableRecord): void {
     super.set(key, record)
-    this.#onSet(record.version)
+    this.#onSet(key, record)
   }
 }
