@@ -108,12 +108,21 @@ export class Driver<Message, Saved> {
     })
   }
 
+  /** Waits for the next tick; turns that run for other reasons take the time along, and then there is none to run. */
   #startTimer(): void {
-    this.#cancelTimer = this.#ports.clock.after(this.#ports.tickMs, () => {
+    const { clock, tickMs } = this.#ports
+    const sinceTickMs = clock.monotonicMs() - this.#tickedAtMs
+    this.#cancelTimer = clock.after(Math.ceil(Math.max(0, tickMs - sinceTickMs)), () => {
       if (this.#isStopped) return
-      this.#startTimer()
-      this.#turn()
+      if (this.#ticksDue() > 0) this.#turn()
+      if (!this.#isStopped) this.#startTimer()
     })
+  }
+
+  /** How many ticks have passed of which the replica knows nothing. */
+  #ticksDue(): number {
+    const { clock, tickMs } = this.#ports
+    return Math.max(0, Math.floor((clock.monotonicMs() - this.#tickedAtMs) / tickMs))
   }
 
   #turn(): void {
@@ -142,8 +151,8 @@ export class Driver<Message, Saved> {
   /** Time passes before anything else is looked at, so that nothing is decided by an old clock. */
   #stepTime(): void {
     const { clock, tickMs } = this.#ports
-    const count = Math.floor((clock.monotonicMs() - this.#tickedAtMs) / tickMs)
-    if (count <= 0) return
+    const count = this.#ticksDue()
+    if (count === 0) return
     this.#tickedAtMs += count * tickMs
     this.#replica.step({ kind: 'tick', count, wallMs: clock.wallMs() })
   }
