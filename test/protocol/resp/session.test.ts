@@ -531,9 +531,17 @@ describe('A session of the Redis protocol', () => {
     expect(talk.say('INCR a')).to.equal("-ERR 'incr' needs the raft engine.")
     expect(talk.say('SET a 1 NX')).to.equal("-ERR 'set nx' needs the raft engine.")
     expect(talk.say('WATCH a')).to.equal("-ERR 'watch' needs the raft engine.")
-    talk.say('MULTI')
-    talk.say('SET a 1')
+  })
+
+  // Libraries send MULTI, the commands and EXEC in one go: were MULTI refused, the commands between would be carried
+  // out one by one, and their sender would be told that the transaction failed.
+  it('carries nothing out of a transaction where it needs the raft engine, and is out of it after EXEC', () => {
+    talk = new Talk('ring')
+    expect(talk.say('MULTI')).to.equal('+OK')
+    expect(talk.say('SET a 1')).to.equal('+QUEUED')
+    expect(talk.say('GET a')).to.equal('+QUEUED')
     expect(talk.say('EXEC')).to.equal("-ERR 'exec' needs the raft engine.")
-    expect(talk.say('PING')).to.equal('+PONG')
+    expect(talk.requests).to.deep.equal([])
+    expect(talk.say('SET a 1', written)).to.equal('+OK')
   })
 })
