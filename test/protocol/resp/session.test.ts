@@ -444,7 +444,8 @@ describe('A session of the Redis protocol', () => {
   })
 
   describe('asked for the node', () => {
-    const count: Response = { kind: 'redis', replies: [{ kind: 'integer', value: 3 }] }
+    const integer = (value: number) => ({ kind: 'integer', value }) as const
+    const count: Response = { kind: 'redis', replies: [integer(3), integer(2)] }
 
     it('gives INFO by sections, and all of them unless told otherwise', () => {
       const all = talk.say('INFO', status(), count)
@@ -453,7 +454,7 @@ describe('A session of the Redis protocol', () => {
       }
       expect(all).to.include('role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:5000\r\n')
       expect(all).to.include('loading:0\r\n').and.to.include('raft_role:follower\r\n')
-      expect(all).to.include('db0:keys=3,')
+      expect(all).to.include('db0:keys=3,expires=2,avg_ttl=0\r\n')
       expect(talk.say('INFO server CPU', status(), count)).to.match(
         /^# Server\r\n[^#]*# CPU\r\nused_cpu_sys:0\.500000\r\n/,
       )
