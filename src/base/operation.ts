@@ -36,7 +36,8 @@ export type ReadOperation =
     }
   /** Any key there is. */
   | { readonly op: 'randomkey' }
-  | { readonly op: 'dbsize' | 'time' }
+  /** How many keys there are; how many of them expire; the time. */
+  | { readonly op: 'dbsize' | 'expiring' | 'time' }
 
 /** What may change something. Where an operation is refused, its reply is an error and nothing has changed. */
 export type WriteOperation =
@@ -108,6 +109,7 @@ const readOperations: ReadonlySet<Operation['op']> = new Set([
   'scan',
   'randomkey',
   'dbsize',
+  'expiring',
   'time',
 ] satisfies ReadOperation['op'][])
 

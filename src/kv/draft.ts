@@ -64,6 +64,16 @@ export class Draft {
     return (this.#isCleared ? 0 : this.#table.count()) + this.#keysAdded
   }
 
+  /** How many of them expire. */
+  expiring(): number {
+    let expiring = this.#isCleared ? 0 : this.#table.expiring()
+    for (const [key, record] of this.#changes) {
+      if (!this.#isCleared && this.#table.head(key)?.expiresAt !== undefined) expiring--
+      if (record?.expiresAt !== undefined) expiring++
+    }
+    return expiring
+  }
+
   /** Makes the changes. */
   commit(): void {
     if (this.#isCleared) this.#table.clear()

@@ -27,6 +27,7 @@ const shapes: { readonly [Op in Operation['op']]: Readonly<Record<string, Field>
   scan: { cursor: 'text', pattern: 'text', count: 'count', isOfType: 'flag' },
   randomkey: {},
   dbsize: {},
+  expiring: {},
   time: {},
   set: {
     key: 'text',

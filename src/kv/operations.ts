@@ -21,6 +21,8 @@ export interface Readable {
   /** Undefined where there is no such key, or it has expired. */
   get(key: string): TableRecord | undefined
   count(): number
+  /** How many of them expire at some time. */
+  expiring(): number
   /** The time that is told: when a key was set to expire is compared with it. */
   readonly nowMs: number
 }
@@ -100,6 +102,8 @@ export function read(operation: ReadOperation, data: Readable): Reply {
       return integer(lifetime(operation, data))
     case 'dbsize':
       return integer(data.count())
+    case 'expiring':
+      return integer(data.expiring())
     case 'time':
       return time(data.nowMs)
     case 'keys':

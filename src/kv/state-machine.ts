@@ -128,6 +128,11 @@ export class StateMachine {
     return this.#table.count()
   }
 
+  /** How many of them expire. */
+  expiring(): number {
+    return this.#table.expiring()
+  }
+
   /** Answers operations that read and do not walk, from what `readable` shows of this state. */
   read(operations: readonly ReadOperation[], readable: Readable): Result {
     const replies: Reply[] = []

@@ -36,6 +36,8 @@ export interface Table {
   expired(nowMs: number, limit: number): string[]
   /** How many keys there are. */
   count(): number
+  /** How many of them expire at some time. */
+  expiring(): number
   /** Bytes of what was written since the last checkpoint began, as they are held in memory. */
   pendingBytes(): number
   /** Removes everything, in a time that does not depend on how much there is. */

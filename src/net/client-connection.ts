@@ -260,7 +260,7 @@ export class ClientConnection implements ExchangeOwner {
       this.#hasSpoken = true
       this.#push(form, failure('LINE_TOO_LONG', { limit: this.#host.lineBytesMax }), 0)
     } else if (isJson) {
-      const { id, request } = parseJson(line, this.#host.backend.engine)
+      const { id, request } = parseJson(line, this.#host.backend.engine, this.#host.text.oneVersion)
       this.#hasSpoken = true
       this.#push({ dialect: 'json', id }, request, line.length)
     } else {

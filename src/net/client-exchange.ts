@@ -94,7 +94,7 @@ export function writeReply(
     if (isText) text.writeFailure(request, out)
     else out.text(jsonFailure(id, request))
   } else if (request.kind === 'session') {
-    if (request.verb === 'help') out.text(isText ? text.help(engine) : jsonHelp(id, engine))
+    if (request.verb === 'help') out.text(isText ? text.help(engine) : jsonHelp(id, engine, text.oneVersion))
     else out.text(isText ? text.watch : jsonDone(id))
   } else if (request.kind === 'control') {
     if (answer?.kind === 'control') out.text(jsonControlReply(id, answer.reply))

@@ -62,6 +62,7 @@ function mapKeysOfRead(operation: ReadOperation, map: KeyMap): ReadOperation {
     case 'scan':
     case 'randomkey':
     case 'dbsize':
+    case 'expiring':
     case 'time':
       return operation
     default:

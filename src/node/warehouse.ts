@@ -67,8 +67,6 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
   return {
     text: warehouseText(uuid4Rule),
     check: request => {
-      const option = optionOfMany(request)
-      if (option !== undefined) return failure('UNKNOWN_OPTION', option)
       const refusals: Failure[] = []
       const checked = mapKeys(request, typed => {
         const key = uuid4Rule(typed)
@@ -85,19 +83,6 @@ export function presetOf({ preset, replicationFactor }: NodeConfig): Preset {
 /** A key is a UUID of version 4 and the usual variant; it is kept in lower case, so that either case finds it. */
 export const uuid4Rule: KeyRule = key =>
   validate(key) && version(key) === 4 ? key.toLowerCase() : failure('KEY_NOT_UUID4')
-
-/**
- * An entry has one version and all its owners keep it, so there is nothing to say of quorums and contexts. Whoever
- * does is refused, rather than left to believe that it was heeded.
- */
-function optionOfMany(request: Request): { readonly option: string; readonly usage: string } | undefined {
-  if (request.op !== 'read-versions' && request.op !== 'write-version') return undefined
-  const isWrite = request.op === 'write-version'
-  const verb = isWrite ? request.verb : 'get'
-  const usage = isWrite && verb !== 'delete' ? `${verb} <key> <value>` : `${verb} <key>`
-  if (request.quorum !== undefined) return { option: 'quorum', usage }
-  return isWrite && request.context !== undefined ? { option: 'context', usage } : undefined
-}
 
 /** Clients are warned of one thing: that there are not enough instances for the copies that were asked for. */
 function warehouseStatus(status: ClusterStatus, started: number): ClusterStatus {

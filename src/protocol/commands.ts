@@ -23,6 +23,8 @@ export interface OptionRow {
   readonly required?: true
   /** Where it differs from the command's own. */
   readonly engines?: readonly Engine[]
+  /** Set where it makes sense only if a key may have several versions. */
+  readonly ofVersions?: true
   readonly summary: string
 }
 
@@ -36,6 +38,8 @@ export interface CommandRow {
   readonly summary: string
   /** The same for the ring, where that says something else. */
   readonly ringSummary?: string
+  /** The same for a ring whose keys may have several versions. */
+  readonly versionsSummary?: string
   /** Set where a row exists in one dialect only. */
   readonly only?: 'json'
 }
@@ -50,11 +54,13 @@ const copies = { name: 'copies', is: 'number' } as const
 const writeQuorum = {
   takes: copies,
   engines: ring,
+  ofVersions: true,
   summary: 'that many copies have to store it; a majority unless told otherwise',
 } as const
 const context = {
   takes: { name: 'context', is: 'text' },
   engines: ring,
+  ofVersions: true,
   summary: 'replaces the versions that whoever got this context saw',
 } as const
 const ringWrite = { quorum: writeQuorum, context } as const
@@ -72,9 +78,14 @@ export const commands = {
       quorum: {
         takes: copies,
         engines: ring,
+        ofVersions: true,
         summary: 'that many copies have to answer; a majority unless told otherwise',
       },
-      context: { engines: ring, summary: 'also shows the context that a `put` needs to replace this' },
+      context: {
+        engines: ring,
+        ofVersions: true,
+        summary: 'also shows the context that a `put` needs to replace this',
+      },
     },
     summary: 'Reads a value.',
   },
@@ -84,7 +95,7 @@ export const commands = {
     words: [key, value],
     options: ringWrite,
     summary: 'Adds a key that does not exist yet.',
-    ringSummary: 'Adds a version beside those that the context does not cover.',
+    versionsSummary: 'Adds a version beside those that the context does not cover.',
   },
   update: {
     kind: 'write',
@@ -226,11 +237,14 @@ export function isFor(engine: Engine, verb: Verb, option?: OptionRow): boolean {
   return (option?.engines ?? commandRow(verb).engines).includes(engine)
 }
 
-/** How a command is typed, with the options it has on that engine: `get [--version] <key>`. */
-export function usage(verb: Verb, engine: Engine): string {
+/**
+ * How a command is typed, with the options it has on that engine: `get [--version] <key>`; `oneVersion` where keys
+ * have one version whatever the engine.
+ */
+export function usage(verb: Verb, engine: Engine, oneVersion = false): string {
   const row = commandRow(verb)
   const options = Object.entries(row.options)
-    .filter(([, option]) => isFor(engine, verb, option))
+    .filter(([, option]) => isFor(engine, verb, option) && !(oneVersion && option.ofVersions))
     .map(([name, option]) => {
       const spelled = option.takes === undefined ? `--${name}` : `--${name} <${option.takes.name}>`
       return option.required ? spelled : `[${spelled}]`
@@ -243,9 +257,10 @@ export function usage(verb: Verb, engine: Engine): string {
 }
 
 /** What a command does on an engine, in a sentence. */
-export function summaryOf(verb: Verb, engine: Engine): string {
-  const row = commandRow(verb)
-  return engine === 'ring' ? (row.ringSummary ?? row.summary) : row.summary
+export function summaryOf(verb: Verb, engine: Engine, oneVersion = false): string {
+  const { summary, ringSummary, versionsSummary } = commandRow(verb)
+  if (engine === 'raft') return summary
+  return (oneVersion ? ringSummary : (versionsSummary ?? ringSummary)) ?? summary
 }
 
 /** One row of help. */
@@ -254,9 +269,9 @@ export interface HelpRow {
   readonly summary: string
 }
 
-/** The commands of an engine that can be typed, in the order of the table. */
-export function helpRows(engine: Engine): readonly HelpRow[] {
+/** The commands of an engine that can be typed, in the order of the table; `oneVersion` as for {@link usage}. */
+export function helpRows(engine: Engine, oneVersion = false): readonly HelpRow[] {
   return verbs
     .filter(verb => isFor(engine, verb) && commandRow(verb).only === undefined)
-    .map(verb => ({ usage: usage(verb, engine), summary: summaryOf(verb, engine) }))
+    .map(verb => ({ usage: usage(verb, engine, oneVersion), summary: summaryOf(verb, engine, oneVersion) }))
 }

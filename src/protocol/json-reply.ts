@@ -59,9 +59,9 @@ export function jsonFailure(id: JsonId, { code, details }: Failure, typedNode?: 
   return line({ id, ok: false, code, definite: errors[code].definite, message, details: filled })
 }
 
-/** The reply to `help`. */
-export function jsonHelp(id: JsonId, engine: Engine): string {
-  return success(id, { commands: helpRows(engine) })
+/** The reply to `help`; `oneVersion` as for {@link helpRows}. */
+export function jsonHelp(id: JsonId, engine: Engine, oneVersion = false): string {
+  return success(id, { commands: helpRows(engine, oneVersion) })
 }
 
 /** The reply to `quit` and to `watch`. */

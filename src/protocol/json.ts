@@ -19,6 +19,7 @@ import {
   findCommand,
   isFor,
   type OptionRow,
+  usage,
   type Verb,
   type WordRow,
 } from './commands.js'
@@ -44,8 +45,11 @@ export interface JsonRequest {
 /** The operations of the conversation between nodes. */
 const controlOperations: ReadonlySet<string> = new Set(['hello', 'adopt', 'promise', 'form', 'join'])
 
-/** Reads a line (without its line ending) that begins with `{`. */
-export function parseJson(line: Buffer, engine: Engine): JsonRequest {
+/**
+ * Reads a line (without its line ending) that begins with `{`; `oneVersion` where keys have one version whatever the
+ * engine.
+ */
+export function parseJson(line: Buffer, engine: Engine, oneVersion = false): JsonRequest {
   if (!isUtf8(line)) return { id: null, request: failure('NOT_UTF8') }
   const message = parsedObject(line.toString('utf8'))
   if (message === undefined) return { id: null, request: invalidJson('not one whole JSON object.') }
@@ -53,10 +57,14 @@ export function parseJson(line: Buffer, engine: Engine): JsonRequest {
   if (id !== undefined && !isId(id)) {
     return { id: null, request: invalidJson('"id" must be a string or a safe number.') }
   }
-  return { id, request: toRequest(message, engine) }
+  return { id, request: toRequest(message, engine, oneVersion) }
 }
 
-function toRequest(message: Record<string, unknown>, engine: Engine): JsonRequest['request'] {
+function toRequest(
+  message: Record<string, unknown>,
+  engine: Engine,
+  oneVersion: boolean,
+): JsonRequest['request'] {
   const operation = message['op']
   if (typeof operation !== 'string') return invalidJson('"op" is missing.')
   if (isControl(operation, message)) return { kind: 'control', message }
@@ -64,7 +72,7 @@ function toRequest(message: Record<string, unknown>, engine: Engine): JsonReques
   if (verb === undefined) return failure('UNKNOWN_COMMAND', { command: shortened(operation) })
   if (!isFor(engine, verb)) return engineMismatch(verb, engine)
   const given = emptyArguments()
-  return readFields(message, verb, engine, given) ?? toCommand(verb, given, engine)
+  return readFields(message, verb, engine, oneVersion, given) ?? toCommand(verb, given, engine)
 }
 
 /** Whether nodes say this to each other. `join` is a command, too, which names a node instead of an address. */
@@ -77,6 +85,7 @@ function readFields(
   message: Record<string, unknown>,
   verb: Verb,
   engine: Engine,
+  oneVersion: boolean,
   given: Arguments,
 ): Failure | undefined {
   const row = commandRow(verb)
@@ -102,6 +111,10 @@ function readFields(
     }
     const option = Object.hasOwn(row.options, name) ? row.options[name] : undefined
     if (option === undefined) return invalidJson(`'${verb}' has no "${shortened(name)}".`)
+    // Whoever says it is refused, rather than left to believe that it was heeded.
+    if (oneVersion && option.ofVersions) {
+      return failure('UNKNOWN_OPTION', { option: name, usage: usage(verb, engine, oneVersion) })
+    }
     if (!isFor(engine, verb, option)) return engineMismatch(verb, engine, name)
     const read = optionValue(option, field)
     if (typeof read === 'object') return invalidJson(`"${name}" must be a ${read.wanted}.`)

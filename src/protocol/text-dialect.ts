@@ -18,6 +18,8 @@ export interface TextDialect {
   help(engine: Engine): string
   /** The reply to `watch`. */
   readonly watch: string
+  /** Keys have one version whatever the engine: JSON at the same port then knows nothing of several, either. */
+  readonly oneVersion: boolean
 }
 
 /** The dialect of `quorate`. */
@@ -27,4 +29,5 @@ export const quorateText: TextDialect = {
   writeFailure: writeTextFailure,
   help: helpText,
   watch: watchText,
+  oneVersion: false,
 }

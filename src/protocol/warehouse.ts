@@ -105,6 +105,7 @@ export function warehouseText(rule: KeyRule): TextDialect {
     help: () => `Commands: ${rows.map(({ usage }) => usage).join(', ')}\n`,
     // There is no word for it.
     watch: '\n',
+    oneVersion: true,
   }
 }
 

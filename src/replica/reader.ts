@@ -116,6 +116,11 @@ class TimedState implements Readable {
     return this.#state.count()
   }
 
+  expiring(): number {
+    if (this.isAnyDue()) this.isDue = true
+    return this.#state.expiring()
+  }
+
   /** Whether it holds for any key at all. */
   isAnyDue(): boolean {
     return this.#dueMs > this.#state.clockMs && this.#state.hasExpired(this.#dueMs)

@@ -6,6 +6,7 @@
 import { present } from '../base/assert.js'
 import type { RequestId } from '../base/ids.js'
 import type { Core } from './core.js'
+import { Crowding } from './crowding.js'
 import { Following } from './following.js'
 import { Forwarding, type ForwardResult } from './forwarding.js'
 import { mergedValue, ruleFor } from './merge-rules.js'
@@ -20,6 +21,7 @@ export class Requests {
   readonly #serving: Serving | undefined
   readonly #open = new Set<RequestId>()
   readonly #forwards = new Set<number>()
+  readonly #crowding: Crowding
   /** Also those whose client has gone away. */
   #underWay = 0
   #lastWrite = 0
@@ -28,6 +30,7 @@ export class Requests {
   constructor(core: Core, serving: Serving | undefined) {
     this.#core = core
     this.#serving = serving
+    this.#crowding = new Crowding(core.options.versionsWarning)
   }
 
   get pending(): number {
@@ -72,8 +75,13 @@ export class Requests {
       return
     }
     new Reading(core, request.key, needed, core.options.requestTicks, result => {
-      if (result.kind === 'read') answer(shownRecord(request.key, result.record))
-      else answer({ kind: 'quorum-not-met', reached: result.reached, needed, maybe: false })
+      if (result.kind !== 'read') {
+        answer({ kind: 'quorum-not-met', reached: result.reached, needed, maybe: false })
+        return
+      }
+      const shown = shownRecord(request.key, result.record)
+      this.#crowding.seen(request.key, shown.versions.length)
+      answer(shown)
     })
   }
 
@@ -119,7 +127,9 @@ export class Requests {
     if (result.kind !== 'written') return result
     const { versions, context } = shownRecord(key, result.record)
     const crowded = versions.length >= this.#core.options.versionsWarning
-    if (crowded) this.#core.events.push({ kind: 'crowded', key, versions: versions.length })
+    if (this.#crowding.written(key, versions.length)) {
+      this.#core.events.push({ kind: 'crowded', key, versions: versions.length })
+    }
     return { kind: 'written', versions, context, copies: result.copies, crowded }
   }
 }

@@ -216,7 +216,10 @@ export type RingEvent =
   | { readonly kind: 'member'; readonly member: RingMember }
   /** A member was not heard any more, or is heard again. */
   | { readonly kind: 'reachable' | 'unreachable'; readonly member: RingMember }
-  /** A client's write was accepted beside so many versions that somebody should reconcile them. */
+  /**
+   * A client's write was accepted beside so many versions that somebody should reconcile them. Told by the node that
+   * was asked, at `versionsWarning` and each time that they have doubled, not at every write.
+   */
   | { readonly kind: 'crowded'; readonly key: string; readonly versions: number }
   /** Requests of this node go through another member now; undefined: it is not clear yet through whom. */
   | { readonly kind: 'leader'; readonly member: RingMember | undefined; readonly epoch: number }

@@ -118,6 +118,11 @@ export class Environment {
     this.#rows = openRows(directory)
   }
 
+  /** How many of the keys expire. */
+  expiring(): number {
+    return countExpiries(this.#rows)
+  }
+
   get(key: string): TableRecord | undefined {
     // It is valid until the next call only, and perhaps longer than its length says.
     const row = this.#rows.getBinaryFast(key)

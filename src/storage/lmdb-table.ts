@@ -50,6 +50,8 @@ export class LmdbTable implements TableStore {
   #environment: Environment
   #meta: Uint8Array | undefined
   #count: number
+  /** How many keys expire. */
+  #expiring: number
   #recent = new Layer()
   #frozen = new Layer()
   /** Of the environment. */
@@ -65,9 +67,11 @@ export class LmdbTable implements TableStore {
   /** A finish that waits for the end of a checkpoint. */
   #afterCheckpoint: (() => void) | undefined
   #isClosed = false
-  /** The key that was looked up last, and whether it was there; undefined when something was written since. */
+  /** The key that was looked up last; undefined when something was written since. */
   #lookedUp: string | undefined
+  /** Whether it was there, and was to expire. */
   #wasFound = false
+  #wasExpiring = false
 
   /** Use {@link openLmdbTable}. */
   constructor(directories: TableDirectories) {
@@ -76,32 +80,37 @@ export class LmdbTable implements TableStore {
     this.#writer = new WriterThread(this.#environment.directory)
     this.#meta = this.#environment.meta()
     this.#count = this.#environment.count()
+    this.#expiring = this.#environment.expiring()
   }
 
   get(key: string): TableRecord | undefined {
     const layered = this.#layered(key)
     const found = layered === deleted ? undefined : (layered ?? this.#stored(key))
     this.#lookedUp = key
-    this.#wasFound = found !== undefined
+    this.#noteFound(found)
     return found
   }
 
   head(key: string): RecordHead | undefined {
-    const known = this.#headInLayers(key) ?? this.#cache.head(key)
-    const found = known === deleted ? undefined : (known ?? this.#environment.head(key))
+    const found = this.#head(key)
     this.#lookedUp = key
-    this.#wasFound = found !== undefined
+    this.#noteFound(found)
     return found
   }
 
   set(key: string, record: TableRecord): void {
-    if (!this.#has(key)) this.#count++
+    this.#lookUp(key)
+    if (!this.#wasFound) this.#count++
+    if (this.#wasExpiring) this.#expiring--
+    if (record.expiresAt !== undefined) this.#expiring++
     this.#write(key, record)
   }
 
   delete(key: string): void {
-    if (!this.#has(key)) return
+    this.#lookUp(key)
+    if (!this.#wasFound) return
     this.#count--
+    if (this.#wasExpiring) this.#expiring--
     this.#write(key, deleted)
   }
 
@@ -140,9 +149,14 @@ export class LmdbTable implements TableStore {
     return this.#count
   }
 
+  expiring(): number {
+    return this.#expiring
+  }
+
   clear(): void {
     this.#recent = new Layer(true)
     this.#count = 0
+    this.#expiring = 0
     this.#lookedUp = undefined
   }
 
@@ -203,9 +217,26 @@ export class LmdbTable implements TableStore {
     this.#environment.close()
   }
 
-  #has(key: string): boolean {
-    if (key === this.#lookedUp) return this.#wasFound
-    return this.#hasInLayers(key) ?? this.#cache.has(key) ?? this.#environment.has(key)
+  /** What there is under a key, for a write over it; most keys were looked up just before. */
+  #lookUp(key: string): void {
+    if (key === this.#lookedUp) return
+    this.#lookedUp = key
+    if (this.#expiring > 0) {
+      this.#noteFound(this.#head(key))
+      return
+    }
+    this.#wasFound = this.#hasInLayers(key) ?? this.#cache.has(key) ?? this.#environment.has(key)
+    this.#wasExpiring = false
+  }
+
+  #noteFound(found: RecordHead | undefined): void {
+    this.#wasFound = found !== undefined
+    this.#wasExpiring = found?.expiresAt !== undefined
+  }
+
+  #head(key: string): RecordHead | undefined {
+    const known = this.#headInLayers(key) ?? this.#cache.head(key)
+    return known === deleted ? undefined : (known ?? this.#environment.head(key))
   }
 
   /** What the environment holds. */
@@ -361,6 +392,7 @@ export class LmdbTable implements TableStore {
     this.#environment = next
     this.#meta = next.meta()
     this.#count = next.count()
+    this.#expiring = next.expiring()
     this.#recent = new Layer()
     this.#cache.clear()
     this.#lookedUp = undefined

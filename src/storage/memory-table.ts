@@ -93,6 +93,10 @@ export class MemoryTable implements TableStore {
     return this.#rows.size
   }
 
+  expiring(): number {
+    return this.#expiries.size
+  }
+
   clear(): void {
     this.#replaceRows(undefined)
   }

@@ -22,6 +22,10 @@ export class SortedKeys {
     return this.first() === undefined
   }
 
+  get size(): number {
+    return this.#buckets.reduce((size, bucket) => size + bucket.length, 0)
+  }
+
   /** Adds a key; one that is there already is there once. */
   add(key: string): void {
     if (surrogate.test(key)) this.#compare = compareKeys

@@ -189,13 +189,54 @@ export function tableContract(open: () => TableUnderTest): void {
       expect([table.expired(50, 10), table.count()]).to.deep.equal([['d', 'b', 'e'], 4])
     })
 
+    it('is counted, wherever it stands and whatever becomes of it', async () => {
+      const counts = (): readonly number[] => [table.count(), table.expiring()]
+      expect(counts()).to.deep.equal([0, 0])
+      for (const key of ['a', 'b', 'c', 'd']) expiring(key, 10)
+      expiring('never', undefined)
+      expect(counts()).to.deep.equal([5, 4])
+      await checkpoint('first')
+      expect(counts()).to.deep.equal([5, 4])
+      // What is replaced is on the disk only; it was looked up before, or not.
+      expiring('a', undefined)
+      table.head('b')
+      expiring('b', undefined)
+      table.get('c')
+      table.delete('c')
+      table.get('d')
+      table.delete('not there')
+      expiring('d', 20)
+      expiring('never', 30)
+      expect(counts()).to.deep.equal([4, 2])
+      // The same in memory, while what was there is being written.
+      const done = checkpoint('second')
+      table.delete('d')
+      expiring('a', 10)
+      expiring('a', 11)
+      expiring('never', undefined)
+      expect(counts()).to.deep.equal([3, 1])
+      await done
+      await checkpoint('third')
+      reopen()
+      expect(counts()).to.deep.equal([3, 1])
+      table.clear()
+      expect(counts()).to.deep.equal([0, 0])
+      expiring('a', 10)
+      expect(counts()).to.deep.equal([1, 1])
+      await checkpoint('fourth')
+      reopen()
+      expect(counts()).to.deep.equal([1, 1])
+      table.delete('a')
+      expect(counts()).to.deep.equal([0, 0])
+    })
+
     it('comes with a snapshot, and goes with the table that it replaces', async () => {
       expiring('old', 10)
       await checkpoint('first')
       table.beginSnapshot()
       table.addSnapshotRows([['new', { value: Buffer.from('new'), version: 1, expiresAt: 20 }]])
       await finishSnapshot('snapshot')
-      expect([table.expired(100, 10), table.count()]).to.deep.equal([['new'], 1])
+      expect([table.expired(100, 10), table.count(), table.expiring()]).to.deep.equal([['new'], 1, 1])
       const view = table.view()
       expect(view?.rows(undefined, 1000).map(([key, { expiresAt }]) => [key, expiresAt])).to.deep.equal([
         ['new', 20],

@@ -79,6 +79,10 @@ describe('An instance of a warehouse on the ring', () => {
     expect(await ask({ id: 7, op: 'set', key: uuid, value: 'x', context: 'c' })).to.deep.include({
       code: 'UNKNOWN_OPTION',
     })
+    expect(await ask({ id: 7, op: 'get', key: uuid, context: true })).to.deep.include({
+      code: 'UNKNOWN_OPTION',
+    })
+    expect(JSON.stringify(await ask({ id: 7, op: 'help' }))).to.not.match(/--quorum|--context/)
     expect(await ask({ id: 8, op: 'get', key: 'key1' })).to.deep.include({ code: 'KEY_NOT_UUID4' })
     expect(await ask({ id: 9, op: 'keys' })).to.deep.include({ code: 'ENGINE_MISMATCH' })
     client.close()

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import type { Operation } from '../../src/base/operation.js'
 import {
   type Command,
   encodeCommand,
@@ -60,6 +61,28 @@ const wasSet = (version: number, existed: boolean): unknown => ({
 })
 
 describe('the state machine', () => {
+  it('counts within a transaction what expires as the transaction has left it so far', () => {
+    const applier = new Applier()
+    const lasting = { op: 'set', value: Buffer.from('v'), condition: undefined, previous: false } as const
+    const setTo = (key: string, expiry: { after: number } | undefined) => ({ ...lasting, key, expiry })
+    const soon = { after: 50_000 }
+    const together = (...operations: Operation[]): readonly number[] => {
+      const outcome = applier.apply({ op: 'redis', operations, watched: [] })
+      const replies = outcome.kind === 'result' && outcome.result.kind === 'replies' && outcome.result.replies
+      return (replies || []).flatMap(reply => (reply.kind === 'integer' ? [Number(reply.value)] : []))
+    }
+    const counts = [{ op: 'dbsize' }, { op: 'expiring' }] as const
+    expect(together(setTo('a', soon), setTo('b', soon), setTo('c', undefined), ...counts)).to.deep.equal([
+      3, 2,
+    ])
+    expect(together(setTo('a', undefined), setTo('c', soon), setTo('c', soon), ...counts)).to.deep.equal([
+      3, 2,
+    ])
+    expect(together({ op: 'getdel', key: 'b' }, ...counts)).to.deep.equal([2, 1])
+    expect(together({ op: 'flush' }, ...counts, setTo('c', soon), ...counts)).to.deep.equal([0, 0, 1, 1])
+    expect([applier.state.count(), applier.state.expiring()]).to.deep.equal([1, 1])
+  })
+
   it('puts only what is not there, updates and deletes only what is, and sets either way', () => {
     const applier = new Applier()
     expect(applier.apply({ op: 'update', key: 'k', value: Buffer.from('0') })).to.deep.equal(

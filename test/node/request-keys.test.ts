@@ -22,6 +22,7 @@ const operations: Record<Operation['op'], (a: string, b: string) => Operation> =
   scan: () => ({ op: 'scan', cursor: '0', pattern: 'K*', count: 10, isOfType: true }),
   randomkey: () => ({ op: 'randomkey' }),
   dbsize: () => ({ op: 'dbsize' }),
+  expiring: () => ({ op: 'expiring' }),
   time: () => ({ op: 'time' }),
   set: a => ({ op: 'set', key: a, value, condition: 'absent', expiry: { after: 5 }, previous: true }),
   getdel: a => ({ op: 'getdel', key: a }),

@@ -77,28 +77,6 @@ describe('the preset of a warehouse', () => {
     expect(warehouse.check({ op: 'status' })).to.deep.equal({ op: 'status' })
   })
 
-  it('refuses what only makes sense where a key has several versions', () => {
-    const read = { op: 'read-versions', key } as const
-    const write = {
-      op: 'write-version',
-      verb: 'set',
-      key,
-      value: Buffer.from('v'),
-      identity: undefined,
-    } as const
-    const unsaid = { quorum: undefined, context: undefined }
-    expect(warehouse.check({ ...read, quorum: undefined })).to.deep.equal({ ...read, quorum: undefined })
-    expect(warehouse.check({ ...write, ...unsaid })).to.deep.equal({ ...write, ...unsaid })
-    const refused = (option: string, usage: string) => failure('UNKNOWN_OPTION', { option, usage })
-    expect(warehouse.check({ ...read, quorum: 1 })).to.deep.equal(refused('quorum', 'get <key>'))
-    expect(warehouse.check({ ...write, ...unsaid, quorum: 1 })).to.deep.equal(
-      refused('quorum', 'set <key> <value>'),
-    )
-    expect(
-      warehouse.check({ ...write, ...unsaid, verb: 'delete', value: undefined, context: 'c' }),
-    ).to.deep.equal(refused('context', 'delete <key>'))
-  })
-
   it('warns of fewer living instances than copies, and of nothing else', () => {
     const warning = 'cluster size (1) is smaller than a replication factor (2)!'
     expect(warehouse.decorate(statusOf(3, 1))).to.deep.include({ replicationFactor: 2, warnings: [warning] })

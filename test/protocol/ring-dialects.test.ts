@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import { nodeId } from '../../src/base/ids.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
+import { commandRow, type Verb, verbs } from '../../src/protocol/commands.js'
 import { errorText } from '../../src/protocol/errors.js'
 import { parseJson } from '../../src/protocol/json.js'
-import { jsonFailure, jsonReply } from '../../src/protocol/json-reply.js'
+import { jsonFailure, jsonHelp, jsonReply } from '../../src/protocol/json-reply.js'
 import { failure, type Response, type RingMemberStatus, type RingStatus } from '../../src/protocol/request.js'
 import { parseText } from '../../src/protocol/text.js'
 import { helpText, writeTextFailure, writeTextReply } from '../../src/protocol/text-reply.js'
@@ -126,6 +127,56 @@ describe('asking the ring engine', () => {
     expect(help).to.not.contain('cas').and.to.not.contain('--local')
   })
 })
+
+describe('JSON at the port of a warehouse', () => {
+  const parsed = (message: object, engine: 'raft' | 'ring'): unknown =>
+    parseJson(Buffer.from(JSON.stringify(message)), engine, true).request
+
+  for (const engine of ['raft', 'ring'] as const) {
+    it(`knows nothing of what only makes sense where a key has several versions, on the ${engine} engine`, () => {
+      const refused = (option: string, usage: string) => failure('UNKNOWN_OPTION', { option, usage })
+      const show = engine === 'raft' ? '[--version] [--raw] [--local]' : '[--raw]'
+      for (const [message, option, usage] of [
+        [{ op: 'get', key: 'k', quorum: 1 }, 'quorum', `get ${show} <key>`],
+        [{ op: 'get', key: 'k', context: true }, 'context', `get ${show} <key>`],
+        [{ op: 'put', key: 'k', value: 'v', quorum: 1 }, 'quorum', 'put <key> <value>'],
+        [{ op: 'set', key: 'k', value: 'v', context: 'c' }, 'context', 'set <key> <value>'],
+        [{ op: 'delete', key: 'k', context: 'c' }, 'context', 'delete <key>'],
+      ] as const) {
+        expect(parsed(message, engine), JSON.stringify(message)).to.deep.equal(refused(option, usage))
+      }
+    })
+
+    it(`lists in its help every option that it takes, and no other, on the ${engine} engine`, () => {
+      const { commands: listed } = JSON.parse(jsonHelp(undefined, engine, true)) as {
+        commands: { usage: string; summary: string }[]
+      }
+      for (const { usage } of listed) {
+        const [verb = ''] = usage.split(' ')
+        if (!isVerb(verb)) throw new Error(`there is no ${verb}`)
+        const { words, options } = commandRow(verb)
+        const given = Object.fromEntries(words.map(({ name, is }) => [name, is === 'number' ? 1 : 'a']))
+        for (const [name, { takes }] of Object.entries(options)) {
+          const value = takes === undefined ? true : takes.is === 'number' ? 1 : 'a'
+          const isTaken = !isFailure(parsed({ op: verb, ...given, [name]: value }, engine))
+          expect(usage.includes(`--${name}`), `${usage}: ${name}`).to.equal(isTaken)
+        }
+      }
+      expect(listed).to.deep.include({
+        usage: 'put <key> <value>',
+        summary: 'Adds a key that does not exist yet.',
+      })
+    })
+  }
+})
+
+function isVerb(word: string): word is Verb {
+  return verbs.some(verb => verb === word)
+}
+
+function isFailure(read: unknown): boolean {
+  return typeof read === 'object' && read !== null && 'kind' in read && read.kind === 'error'
+}
 
 describe('the answers of the ring engine as text', () => {
   const cases: readonly [line: string, response: Response, text: string][] = [

@@ -136,7 +136,9 @@ const reads: fc.Arbitrary<ReadRequest> = fc.oneof(
   fc.record({ op: fc.constant('keys' as const), prefix: texts, after: texts, limit: counts }),
   fc.record({
     op: fc.constant('redis-read' as const),
-    operations: fc.array(fc.oneof(fc.constant<ReadOperation>({ op: 'dbsize' }), redisReads)),
+    operations: fc.array(
+      fc.oneof(fc.constantFrom<ReadOperation>({ op: 'dbsize' }, { op: 'expiring' }), redisReads),
+    ),
     local: fc.constant(false),
   }),
 )

@@ -328,6 +328,10 @@ describe('the ring', () => {
     story => {
       const at = story.steady('key')
       const { versionsWarning, versionsMax } = story.world.options
+      const warned: number[] = []
+      story.world.onEvent = (node, event) => {
+        if (event.kind === 'crowded' && node.id === at) warned.push(event.versions)
+      }
       for (let number = 1; number <= versionsMax; number++) {
         expect(story.put(at, 'key', `v${number}`).crowded).to.equal(number >= versionsWarning)
       }
@@ -338,6 +342,10 @@ describe('the ring', () => {
       const { context, versions } = story.get(at, 'key')
       expect(versions).to.have.length(versionsMax)
       expect(textsOf(story.put(at, 'key', 'all', undefined, context))).to.deep.equal(['all'])
+      // People are told when there are that many, and when there are twice as many: not at every write.
+      expect(warned).to.deep.equal([10, 20, 40])
+      for (let number = 1; number <= versionsWarning; number++) story.put(at, 'key', `w${number}`)
+      expect(warned).to.deep.equal([10, 20, 40, 10])
     },
     { worlds: 2, options: { versionsWarning: 10, versionsMax: 40 } },
   )

@@ -10,7 +10,7 @@ export interface InfoSources {
   /** The node's own client address. */
   readonly address: string
   readonly status: ClusterStatus | undefined
-  readonly keys: number | undefined
+  readonly keys: { readonly count: number; readonly expiring: number } | undefined
 }
 
 type Fields = Readonly<Record<string, string | number>>
@@ -64,7 +64,7 @@ const sections: Readonly<Record<string, (sources: InfoSources) => Fields>> = {
   }),
   Cluster: ({ status }) => ({ cluster_enabled: status?.engine === 'ring' ? 0 : 1 }),
   Raft: raft,
-  Keyspace: ({ keys }) => (keys ? { db0: `keys=${keys},expires=0,avg_ttl=0` } : {}),
+  Keyspace: ({ keys }) => (keys ? { db0: `keys=${keys.count},expires=${keys.expiring},avg_ttl=0` } : {}),
 }
 
 /** The sections asked for, by their names in any case; none, `all`, `default` or `everything`: all of them. */

@@ -13,7 +13,7 @@ import type {
   RespHost,
 } from './conversation.js'
 import { dataRequest, repliesOf } from './data-request.js'
-import { infoText } from './info.js'
+import { type InfoSources, infoText } from './info.js'
 import { arrayReply, errorReply, integerReply, mapReply, type RespReply, textReply } from './reply.js'
 
 const command: ContainerCommandRow & Pick<ConnectionCommandRow, 'run'> = {
@@ -89,24 +89,28 @@ function row(arity: number, since: string, summary: string): RespCommandRow {
 /** Answered whether there is a leader or not, and whether the node is a member or not. */
 function info(names: readonly string[], host: RespHost): Outcome {
   const { address } = host
-  const reply = (status: Parameters<typeof infoText>[1]['status'], keys: number | undefined): RespReply => ({
+  const reply = (status: InfoSources['status'], keys: InfoSources['keys']): RespReply => ({
     kind: 'verbatim',
     text: infoText(names, { facts: host.facts(), address, status, keys }),
   })
   return askStatus(
     status => {
       if (host.engine !== 'raft') return reply(status, undefined)
-      const { request } = dataRequest([{ op: 'dbsize' }], true)
-      const count: Question = {
+      const { request } = dataRequest([{ op: 'dbsize' }, { op: 'expiring' }], true)
+      const question: Question = {
         kind: 'question',
         request,
         next: response => {
           const replies = repliesOf(request, response)
-          const [size] = 'kind' in replies ? [] : replies
-          return reply(status, size?.kind === 'integer' ? Number(size.value) : undefined)
+          const [count, expiring] = 'kind' in replies ? [] : replies
+          const isKnown = count?.kind === 'integer' && expiring?.kind === 'integer'
+          return reply(
+            status,
+            isKnown ? { count: Number(count.value), expiring: Number(expiring.value) } : undefined,
+          )
         },
       }
-      return count
+      return question
     },
     () => reply(undefined, undefined),
   )

@@ -69,6 +69,8 @@ export class Transaction {
     const operations = this.#queued.flatMap(command => ('operation' in command ? [command.operation] : []))
     const { isWatching } = watched
     if (operations.length === 0 && !isWatching) return this.#replies([])
+    // Not at MULTI already: libraries send all of a transaction in one go, and would have its commands carried out
+    // one by one behind the refusal.
     if (engine !== 'raft')
       return failureReply(failure('ENGINE_MISMATCH', { command: 'exec', engine: 'raft' }))
     const order = isWatching || !operations.every(isRead) ? 'write' : 'read'

@@ -444,7 +444,8 @@ describe('A session of the Redis protocol', () => {
   })
 
   describe('asked for the node', () => {
-    const count: Response = { kind: 'redis', replies: [{ kind: 'integer', value: 3 }] }
+    const integer = (value: number) => ({ kind: 'integer', value }) as const
+    const count: Response = { kind: 'redis', replies: [integer(3), integer(2)] }
 
     it('gives INFO by sections, and all of them unless told otherwise', () => {
       const all = talk.say('INFO', status(), count)
@@ -453,7 +454,7 @@ describe('A session of the Redis protocol', () => {
       }
       expect(all).to.include('role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:5000\r\n')
       expect(all).to.include('loading:0\r\n').and.to.include('raft_role:follower\r\n')
-      expect(all).to.include('db0:keys=3,')
+      expect(all).to.include('db0:keys=3,expires=2,avg_ttl=0\r\n')
       expect(talk.say('INFO server CPU', status(), count)).to.match(
         /^# Server\r\n[^#]*# CPU\r\nused_cpu_sys:0\.500000\r\n/,
       )
@@ -531,9 +532,17 @@ describe('A session of the Redis protocol', () => {
     expect(talk.say('INCR a')).to.equal("-ERR 'incr' needs the raft engine.")
     expect(talk.say('SET a 1 NX')).to.equal("-ERR 'set nx' needs the raft engine.")
     expect(talk.say('WATCH a')).to.equal("-ERR 'watch' needs the raft engine.")
-    talk.say('MULTI')
-    talk.say('SET a 1')
+  })
+
+  // Libraries send MULTI, the commands and EXEC in one go: were MULTI refused, the commands between would be carried
+  // out one by one, and their sender would be told that the transaction failed.
+  it('carries nothing out of a transaction where it needs the raft engine, and is out of it after EXEC', () => {
+    talk = new Talk('ring')
+    expect(talk.say('MULTI')).to.equal('+OK')
+    expect(talk.say('SET a 1')).to.equal('+QUEUED')
+    expect(talk.say('GET a')).to.equal('+QUEUED')
     expect(talk.say('EXEC')).to.equal("-ERR 'exec' needs the raft engine.")
-    expect(talk.say('PING')).to.equal('+PONG')
+    expect(talk.requests).to.deep.equal([])
+    expect(talk.say('SET a 1', written)).to.equal('+OK')
   })
 })
