@@ -154,7 +154,7 @@ describe('the short way to read a command', () => {
     )
   })
 
-  it('takes many that were damaged for nothing at all, or for commands that can be read', () => {
+  it('takes many that were damaged for nothing at all, or for as many commands as there are sizes', () => {
     const damage = fc.record({ at: fc.nat(), drop: fc.nat(4), insert: printable })
     const few = fc.array(commands, { minLength: 2, maxLength: 4 })
     let readable = 0
@@ -171,8 +171,9 @@ describe('the short way to read a command', () => {
           const writesRead = decodeProposal(bytes)?.writes
           if (writesRead === undefined) continue
           readable++
-          expect(writesRead.commands.length).to.be.above(0)
-          for (const command of writesRead.commands) expect(isCommand(encodeCommand(command))).to.equal(true)
+          const [, sizes = '0'] =
+            /^\[\d+,"[^"]*",\d+,\d+,\d+,\[([\d,]+)\]/.exec(bytes.toString('latin1')) ?? []
+          expect(writesRead.commands).to.have.length(sizes.split(',').length)
         }
       }),
       { numRuns: 2000 },
