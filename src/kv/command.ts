@@ -8,6 +8,11 @@
  * `["redis",[{"op":"increment",...},...],[{"key":"a","version":7},...]]`, the watched keys only where there are any;
  * a single one that does nothing but store a value, as `["redis-set","key1","value1"]`.
  *
+ * A leader wraps commands into the data of an entry, with who asked for them and when: `[1700000000000,"session",
+ * 1690000000000,7,5,["put","key1","value1"]]`, where 7 is the counter and 5 the lowest one that is unanswered. Several
+ * commands of a session, whose counters follow each other, stand there together, their sizes in bytes before them:
+ * `[...,7,5,[23,15],["put","key1","value1"],["delete","k2"]]`.
+ *
  * A leader also proposes the time alone, as `[1700000000000]`: that lets log time go on where nobody writes.
  */
 import { writeAscii } from '../base/ascii.js'

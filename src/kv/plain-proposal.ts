@@ -2,7 +2,8 @@
  * Reads the commands that are nearly all of a log without going through JSON: those that store under a key a
  * value that stands in its line as it is, byte for byte. It is a shorter way to the same result (less than half of
  * the CPU, and no second copy of the value), never a second opinion: whatever is not of exactly this shape is left to
- * whoever reads JSON.
+ * whoever reads JSON. Where several commands stand in one proposal their sizes tell where each of them is; nobody else
+ * reads those, and so only a command among them that is not plain is left to whoever reads JSON.
  *
  * The value is a view of the bytes that were read. What a string holds is not looked at beyond quotes and
  * backslashes: it was checked where it was encoded. So a little more is read here than JSON allows, and whatever is

@@ -5,6 +5,7 @@
  * What must always hold:
  * - the same entries give the same table, clock and sessions on every node;
  * - the clock is the largest time applied, and never goes back; it alone decides what has expired;
+ * - versions number the commands: each is one more than the last, and never below the index of its entry;
  * - a key that has expired is there for nobody, whether it was removed yet or not.
  *
  * Expired records are removed as entries are applied, a few with each and always those first that expired first.

@@ -10,7 +10,7 @@
 
 /** What is known of a key beside its value. */
 export interface RecordHead {
-  /** The log index of the write that stored it. */
+  /** The number of the command that stored it; see state-machine.ts. */
   readonly version: number
   /** When it expires, in whole milliseconds since 1970 on the state's clock; undefined: never. */
   readonly expiresAt: number | undefined

@@ -46,7 +46,7 @@ export type Request =
 
 /** The answer to a {@link Request}. */
 export type Response =
-  /** `get` found the key. `version` is the log index of the write that stored it. */
+  /** `get` found the key. `version` is the number of the command that stored it: they grow along the log. */
   | { readonly kind: 'value'; readonly value: Uint8Array; readonly version: number }
   /** A write was carried out. */
   | WrittenResponse

@@ -20,7 +20,7 @@ import { type CheckpointLimits, CheckpointPace } from './checkpoint-pace.js'
 import type { DueCheckpoint } from './contract.js'
 
 export interface ApplierOptions extends CheckpointLimits {
-  /** Entries applied in one turn at most. */
+  /** Commands applied in one turn at most, where other entries count as one; an entry that was begun is finished. */
   readonly applySlice: number
 }
 
