@@ -1,31 +1,22 @@
 /**
- * Reads the commands that are nearly all of a log without going through JSON: those that store under a key a
- * value that stands in its line as it is, byte for byte. It is a shorter way to the same result (less than half of
- * the CPU, and no second copy of the value), never a second opinion: whatever is not of exactly this shape is left to
- * whoever reads JSON. Where several commands stand in one proposal their sizes tell where each of them is; nobody else
- * reads those, and so only a command among them that is not plain is left to whoever reads JSON.
- *
- * The value is a view of the bytes that were read. What a string holds is not looked at beyond quotes and
- * backslashes: it was checked where it was encoded. So a little more is read here than JSON allows, and whatever is
- * read as a command has to be read within a proposal, too.
+ * Reads proposals as they are encoded, without going through JSON; see plain-command.ts. Where several commands stand in
+ * one proposal their sizes tell where each of them is. Nobody else reads those, and so only a command among them that is
+ * not plain is left to whoever reads JSON.
  */
-import type { Command, Proposal, RedisCommand } from './command.js'
-
-/** The beginnings of these commands, up to the first byte of the key. */
-const openings = (['set', 'put', 'update', 'redis-set'] as const).map(op => ({
-  op,
-  bytes: Buffer.from(`["${op}","`),
-}))
-
-const quote = 0x22
-const backslash = 0x5c
-const comma = 0x2c
-const openBracket = 0x5b
-const closeBracket = 0x5d
-const zero = 0x30
-const nine = 0x39
-/** No whole number of more digits is exact. */
-const digitsMax = 16
+import { type Command, parseCommand } from './command.js'
+import {
+  backslash,
+  closingBracket,
+  comma,
+  endOfCount,
+  endOfText,
+  isDigit,
+  openingBracket,
+  quote,
+  readCount,
+} from './json-scan.js'
+import { readPlainCommandAt } from './plain-command.js'
+import type { Proposal } from './proposal.js'
 
 /** A text that is nearly always the same as the last time, and then is no new string. It is ASCII, or else is new. */
 export class RepeatedText {
@@ -48,21 +39,9 @@ export class RepeatedText {
   }
 }
 
-/** A plain command; undefined for any other bytes. */
-export function readPlainCommand(bytes: Buffer): Command | undefined {
-  return readCommandAt(bytes, 0, bytes.length, bytes.indexOf(backslash))
-}
-
-/**
- * A proposal: who asked for it and when, and the commands; undefined for any other bytes. Commands of a proposal of many
- * that are not plain are left to `readAny`; a proposal of one that is not plain is undefined.
- */
-export function readPlainProposal(
-  bytes: Buffer,
-  session: RepeatedText,
-  readAny: (bytes: Buffer) => Command | undefined,
-): Proposal | undefined {
-  if (bytes[0] !== openBracket) return undefined
+/** A proposal of commands; undefined for one of a single command that is not plain, and for any other bytes. */
+export function readPlainProposal(bytes: Buffer, session: RepeatedText): Proposal | undefined {
+  if (bytes[0] !== openingBracket) return undefined
   const wallEnd = endOfCount(bytes, 1)
   if (wallEnd < 0 || bytes[wallEnd] !== comma || bytes[wallEnd + 1] !== quote) return undefined
   const sessionEnd = endOfText(bytes, wallEnd + 2)
@@ -73,8 +52,8 @@ export function readPlainProposal(
   if (counterEnd < 0 || bytes[counterEnd] !== comma) return undefined
   const lowestEnd = endOfCount(bytes, counterEnd + 1)
   if (lowestEnd < 0 || bytes[lowestEnd] !== comma) return undefined
-  if (bytes[bytes.length - 1] !== closeBracket) return undefined
-  const commands = readCommands(bytes, lowestEnd + 1, bytes.length - 1, readAny)
+  if (bytes[bytes.length - 1] !== closingBracket) return undefined
+  const commands = readCommands(bytes, lowestEnd + 1, bytes.length - 1)
   if (commands === undefined) return undefined
   const wallMs = readCount(bytes, 1, wallEnd)
   const bornMs = readCount(bytes, sessionEnd + 2, bornEnd)
@@ -86,18 +65,14 @@ export function readPlainProposal(
   return { wallMs, writes: { identity: { session: name, bornMs, counter, lowest }, commands } }
 }
 
-function readCommands(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  readAny: (bytes: Buffer) => Command | undefined,
-): Command[] | undefined {
-  if (bytes[start] !== openBracket || !isDigit(bytes[start + 1])) {
-    const command = readCommandAt(bytes, start, end, bytes.indexOf(backslash, start))
+/** The commands from `start` to `end`, with the sizes before them where they are several. */
+function readCommands(bytes: Buffer, start: number, end: number): Command[] | undefined {
+  if (bytes[start] !== openingBracket || !isDigit(bytes[start + 1])) {
+    const command = readPlainCommandAt(bytes, start, end, bytes.indexOf(backslash, start))
     return command && [command]
   }
   const commands: Command[] = []
-  const sizesEnd = bytes.indexOf(closeBracket, start)
+  const sizesEnd = bytes.indexOf(closingBracket, start)
   if (sizesEnd < 0) return undefined
   let backslashAt = bytes.indexOf(backslash, start)
   let at = sizesEnd + 1
@@ -111,74 +86,11 @@ function readCommands(
     if (commandEnd > end) return undefined
     if (backslashAt >= 0 && backslashAt < at) backslashAt = bytes.indexOf(backslash, at)
     const command =
-      readCommandAt(bytes, at + 1, commandEnd, backslashAt) ?? readAny(bytes.subarray(at + 1, commandEnd))
+      readPlainCommandAt(bytes, at + 1, commandEnd, backslashAt) ??
+      parseCommand(bytes.subarray(at + 1, commandEnd))
     if (command === undefined) return undefined
     commands.push(command)
     at = commandEnd
   }
   return at === end ? commands : undefined
-}
-
-/** The command of Redis that only stores a value. */
-export function redisSet(key: string, value: Uint8Array): RedisCommand {
-  const only = { op: 'set', key, value, condition: undefined, expiry: undefined, previous: false } as const
-  return { op: 'redis', operations: [only], watched: [] }
-}
-
-/** The command that fills the bytes from `start` to `end`. */
-function readCommandAt(bytes: Buffer, start: number, end: number, backslashAt: number): Command | undefined {
-  const opening = openingAt(bytes, start)
-  if (opening === undefined) return undefined
-  const keyStart = start + opening.bytes.length
-  const keyEnd = endOfText(bytes, keyStart)
-  const valueStart = keyEnd + 3
-  if (keyEnd < 0 || bytes[keyEnd + 1] !== comma || bytes[keyEnd + 2] !== quote) return undefined
-  const valueEnd = bytes.indexOf(quote, valueStart)
-  if (valueEnd !== end - 2 || bytes[valueEnd + 1] !== closeBracket) return undefined
-  if (backslashAt >= valueStart && backslashAt < end) return undefined
-  const { op } = opening
-  const key = bytes.toString('utf8', keyStart, keyEnd)
-  const value = bytes.subarray(valueStart, valueEnd)
-  return op === 'redis-set' ? redisSet(key, value) : { op, key, value, identity: undefined }
-}
-
-function openingAt(bytes: Buffer, start: number): (typeof openings)[number] | undefined {
-  for (const opening of openings) if (beginsWith(bytes, start, opening.bytes)) return opening
-  return undefined
-}
-
-function beginsWith(bytes: Buffer, start: number, opening: Buffer): boolean {
-  for (let position = 0; position < opening.length; position++) {
-    if (bytes[start + position] !== opening[position]) return false
-  }
-  return true
-}
-
-/** Where the short text that begins at `start` ends; -1 if it has an escape, or no end. */
-function endOfText(bytes: Buffer, start: number): number {
-  for (let end = start; end < bytes.length; end++) {
-    if (bytes[end] === quote) return end
-    if (bytes[end] === backslash) return -1
-  }
-  return -1
-}
-
-/** Where the whole number that begins at `start` ends; -1 if it is none that JSON has, or cannot be exact. */
-function endOfCount(bytes: Buffer, start: number): number {
-  let end = start
-  while (isDigit(bytes[end])) end++
-  if (end === start || end - start > digitsMax) return -1
-  return bytes[start] === zero && end - start > 1 ? -1 : end
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= zero && byte <= nine
-}
-
-function readCount(bytes: Buffer, start: number, end: number): number {
-  let count = 0
-  for (let position = start; position < end; position++) {
-    count = count * 10 + ((bytes[position] ?? zero) - zero)
-  }
-  return count
 }

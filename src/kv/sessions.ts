@@ -13,7 +13,7 @@
 import { present } from '../base/assert.js'
 import { NumberedQueue } from '../base/numbered-queue.js'
 import type { Reply } from '../base/operation.js'
-import type { Identity } from './command.js'
+import type { Identity } from './proposal.js'
 import { decodeResult, encodeResult } from './result-codec.js'
 
 /** The answer to an applied command. */

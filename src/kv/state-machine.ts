@@ -13,11 +13,12 @@
  * there are none, the leader proposes the time alone.
  */
 import type { ReadOperation, Reply } from '../base/operation.js'
-import { type Command, decodeProposal, type Identity, type RedisCommand, type Write } from './command.js'
+import type { Command, RedisCommand, Write } from './command.js'
 import { Draft, isExpired } from './draft.js'
 import { NamedWrites } from './named-writes.js'
 import { carryOut, type Readable, read, replyBytes, togetherBytesMax } from './operations.js'
 import { RepeatedText } from './plain-proposal.js'
+import { decodeProposal, type Identity } from './proposal.js'
 import { type Result, Sessions, type Verdict } from './sessions.js'
 import type { RecordHead, Table, TableRecord, WalkStep } from './table.js'
 

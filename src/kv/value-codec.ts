@@ -50,3 +50,13 @@ const mustEscape = Uint8Array.from({ length: 256 }, (_, byte) =>
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
+
+/** The list that the bytes are in JSON; undefined if they are anything else. */
+export function parseArray(bytes: Buffer): unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(bytes.toString())
+    return Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}

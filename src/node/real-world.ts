@@ -19,7 +19,7 @@ import { type HostParts, openHost } from './host.js'
 import { plainIdentity, readIdentity } from './identity.js'
 import { foundLeaderless, openLeaderless } from './leaderless-engine.js'
 import type { Logger } from './logger.js'
-import type { NodeWorld } from './node.js'
+import type { NodeWorld } from './world.js'
 
 /** How long a node waits for another one's answer before they are peers. */
 const askTimeoutMs = 3000

@@ -9,8 +9,9 @@
 
 import { type LogIndex, logIndex, type NodeId, nodeId, type Term, term } from '../base/ids.js'
 import { isRead } from '../base/operation.js'
-import { isCommand, isSessionName } from '../kv/command.js'
+import { isCommand } from '../kv/command.js'
 import { decodeOperations, encodeOperation } from '../kv/operation-codec.js'
+import { isSessionName } from '../kv/proposal.js'
 import { decodeReplies, decodeResult, encodeReply, encodeResult } from '../kv/result-codec.js'
 import { decodeRows } from '../kv/rows.js'
 import type { Result } from '../kv/sessions.js'

@@ -3,7 +3,7 @@
  * results. A session's writes are proposed in the order of their counters, each once in a term.
  */
 import type { NodeId, Term } from '../base/ids.js'
-import { encodeProposals } from '../kv/command.js'
+import { encodeProposals } from '../kv/proposal.js'
 import type { Result } from '../kv/sessions.js'
 import type { StateMachine } from '../kv/state-machine.js'
 import type { Forward, ForwardedWrite, ForwardRefused } from './messages.js'

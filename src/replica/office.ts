@@ -5,7 +5,7 @@
  * applied yet. Nothing of it outlives the office.
  */
 import type { LogIndex, NodeId } from '../base/ids.js'
-import { encodeTime } from '../kv/command.js'
+import { encodeTime } from '../kv/proposal.js'
 import type { Result } from '../kv/sessions.js'
 import type { Raft } from '../raft/raft.js'
 import type { Applier } from './applier.js'

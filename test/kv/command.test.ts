@@ -1,16 +1,14 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { type Command, encodeCommand, isCommand } from '../../src/kv/command.js'
 import {
-  type Command,
   decodeProposal,
-  encodeCommand,
   encodeProposal,
   encodeProposals,
   encodeTime,
   type Identity,
-  isCommand,
   isSessionName,
-} from '../../src/kv/command.js'
+} from '../../src/kv/proposal.js'
 import { decodeValue, encodeValue } from '../../src/kv/value-codec.js'
 
 const keys = fc.string({ unit: 'grapheme', minLength: 1 })

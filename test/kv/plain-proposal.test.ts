@@ -1,15 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import {
-  type Command,
-  decodeProposal,
-  encodeCommand,
-  encodeProposal,
-  encodeProposals,
-  isCommand,
-  type Proposal,
-} from '../../src/kv/command.js'
-import { RepeatedText, readPlainCommand, readPlainProposal } from '../../src/kv/plain-proposal.js'
+import { type Command, encodeCommand, isCommand } from '../../src/kv/command.js'
+import { readPlainCommand } from '../../src/kv/plain-command.js'
+import { RepeatedText, readPlainProposal } from '../../src/kv/plain-proposal.js'
+import { decodeProposal, encodeProposal, encodeProposals, type Proposal } from '../../src/kv/proposal.js'
 import { encodeValue } from '../../src/kv/value-codec.js'
 
 const texts = fc.oneof(
@@ -48,7 +42,7 @@ const printable = fc.string().map(text => Buffer.from(text.replace(/[^\x20-\x7e]
 
 /** What is read without looking at JSON. */
 function readPlain(bytes: Buffer): Proposal | undefined {
-  return readPlainProposal(bytes, new RepeatedText(), () => undefined)
+  return readPlainProposal(bytes, new RepeatedText())
 }
 
 /** What the bytes are to whoever reads JSON: the space before them is nothing that is ever encoded. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { Identity } from '../../src/kv/command.js'
+import type { Identity } from '../../src/kv/proposal.js'
 import { type Result, Sessions, sessionExpiryMs } from '../../src/kv/sessions.js'
 
 const minute = 60_000

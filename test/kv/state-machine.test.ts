@@ -1,14 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Operation } from '../../src/base/operation.js'
-import {
-  type Command,
-  encodeCommand,
-  encodeProposal,
-  encodeProposals,
-  type Identity,
-} from '../../src/kv/command.js'
+import { type Command, encodeCommand } from '../../src/kv/command.js'
 import { namedWriteExpiryMs } from '../../src/kv/named-writes.js'
+import { encodeProposal, encodeProposals, type Identity } from '../../src/kv/proposal.js'
 import { sessionExpiryMs } from '../../src/kv/sessions.js'
 import { type Applied, StateMachine } from '../../src/kv/state-machine.js'
 import { MemoryTable } from '../../src/storage/memory-table.js'

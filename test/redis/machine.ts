@@ -1,7 +1,8 @@
 /** Redis commands carried out by the layers of the database that only compute: tables of commands, log, state. */
 import type { Reply } from '../../src/base/operation.js'
 import { seededRandom } from '../../src/base/random.js'
-import { type Command, encodeCommand, encodeProposal, encodeTime } from '../../src/kv/command.js'
+import { type Command, encodeCommand } from '../../src/kv/command.js'
+import { encodeProposal, encodeTime } from '../../src/kv/proposal.js'
 import { type Applied, StateMachine } from '../../src/kv/state-machine.js'
 import type { Walk } from '../../src/kv/walk.js'
 import type { DataRequest } from '../../src/protocol/command.js'

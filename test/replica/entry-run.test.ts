@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { logIndex, term } from '../../src/base/ids.js'
-import { encodeProposals } from '../../src/kv/command.js'
+import { encodeProposals } from '../../src/kv/proposal.js'
 import type { Entry } from '../../src/raft/types.js'
 import { decodeEntries, encodeEntries } from '../../src/replica/entry-run.js'
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { type NodeId, nodeId, term } from '../../src/base/ids.js'
-import { decodeProposal, encodeCommand, encodeProposal, type Identity } from '../../src/kv/command.js'
+import { encodeCommand } from '../../src/kv/command.js'
+import { decodeProposal, encodeProposal, type Identity } from '../../src/kv/proposal.js'
 import { sessionExpiryMs } from '../../src/kv/sessions.js'
 import { StateMachine } from '../../src/kv/state-machine.js'
 import { Intake, type TakenIn } from '../../src/replica/intake.js'

@@ -4,7 +4,8 @@
  */
 import { present } from '../../src/base/assert.js'
 import { logIndex, term } from '../../src/base/ids.js'
-import { type Command, decodeProposal } from '../../src/kv/command.js'
+import type { Command } from '../../src/kv/command.js'
+import { decodeProposal } from '../../src/kv/proposal.js'
 import type { TableRecord } from '../../src/kv/table.js'
 import { type ConsensusStore, openConsensusStore } from '../../src/node/consensus-store.js'
 import type { Store } from '../../src/node/driver.js'
