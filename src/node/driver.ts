@@ -58,6 +58,8 @@ export class Driver<Message, Saved> {
   #isStopped = false
   #tickedAtMs: number
   #cancelTimer: (() => void) | undefined
+  /** When the timer is due, on the monotonic clock. */
+  #timerAtMs = Number.POSITIVE_INFINITY
 
   constructor(replica: Replica<Message, Saved>, ports: DriverPorts<Message, Saved>) {
     this.#replica = replica
@@ -69,7 +71,6 @@ export class Driver<Message, Saved> {
   start(): void {
     this.#inputs.push({ kind: 'tick', count: 0, wallMs: this.#ports.clock.wallMs() })
     this.#schedule()
-    this.#startTimer()
   }
 
   /** Asks the replica; `receiver` is told the answer, in a later turn, unless it is abandoned before. */
@@ -108,14 +109,23 @@ export class Driver<Message, Saved> {
     })
   }
 
-  /** Waits for the next tick; turns that run for other reasons take the time along, and then there is none to run. */
+  /**
+   * Sees to it that a turn runs when the replica has something to do by itself. A timer that is due earlier than that is
+   * left alone: turns that run for other reasons take the time along, so that this is so nearly always while there is
+   * work.
+   */
   #startTimer(): void {
+    if (this.#isStopped) return
     const { clock, tickMs } = this.#ports
-    const sinceTickMs = clock.monotonicMs() - this.#tickedAtMs
-    this.#cancelTimer = clock.after(Math.ceil(Math.max(0, tickMs - sinceTickMs)), () => {
+    const dueAtMs = this.#tickedAtMs + this.#replica.quietTicks * tickMs
+    if (this.#timerAtMs <= dueAtMs) return
+    this.#cancelTimer?.()
+    this.#timerAtMs = dueAtMs
+    this.#cancelTimer = clock.after(Math.ceil(Math.max(0, dueAtMs - clock.monotonicMs())), () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY
       if (this.#isStopped) return
       if (this.#ticksDue() > 0) this.#turn()
-      if (!this.#isStopped) this.#startTimer()
+      this.#startTimer()
     })
   }
 
@@ -141,6 +151,7 @@ export class Driver<Message, Saved> {
       } while (this.#inputs.some(input => input.kind === 'saved') && !this.#isStopped)
       this.#ports.onTurn()
       this.#isStepping = false
+      this.#startTimer()
       if (more || this.#inputs.length > 0) this.#schedule()
     } catch (error) {
       this.#isStepping = false

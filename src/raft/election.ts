@@ -4,7 +4,7 @@
  */
 import { type NodeId, type Term, term } from '../base/ids.js'
 import { isVoter, majority, voters } from './configuration.js'
-import type { Campaign, Candidacy, Core } from './core.js'
+import type { Campaign, Candidacy, Core, Leadership, Role } from './core.js'
 import { becomeLeader } from './leader.js'
 import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest } from './types.js'
 
@@ -25,6 +25,11 @@ export function startPreVote(core: Core): void {
  */
 export function tickCampaign(core: Core, role: Campaign | Candidacy): void {
   if (core.tick >= role.askAgainAtTick) ask(core, role)
+}
+
+/** At which tick a node that does not lead has something to do next. */
+export function electionDueAtTick(core: Core, role: Exclude<Role, Leadership>): number {
+  return role.kind === 'follower' ? core.electionAtTick : Math.min(role.askAgainAtTick, core.electionAtTick)
 }
 
 /**

@@ -127,6 +127,16 @@ export function bestSuccessor(core: Core, leadership: Leadership, withRoom: bool
   return best?.id
 }
 
+/** At which tick {@link tickLeader} has something to do next. Whether a majority is heard may wait for a heartbeat. */
+export function leaderDueAtTick(core: Core, leadership: Leadership): number {
+  const { progress, reads, transfer, heartbeatAtTick } = leadership
+  if (transfer !== undefined || reads.isAsking) return core.tick
+  for (const { toldCommit, sending } of progress.values()) {
+    if (toldCommit < core.commitIndex && sending.kind === 'streaming') return core.tick
+  }
+  return heartbeatAtTick
+}
+
 /**
  * Time has passed: sends the heartbeats that are due (Raft paper, section 5.2), and steps down if no majority
  * was heard for an election timeout (dissertation, section 6.2).

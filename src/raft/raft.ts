@@ -13,6 +13,7 @@ import { type LogIndex, logIndex, type NodeId } from '../base/ids.js'
 import { isVoter } from './configuration.js'
 import { Core, type Leadership, type RaftEvent, type RaftSurroundings, type Role } from './core.js'
 import {
+  electionDueAtTick,
   onOwnVoteDurable,
   onPreVoteReply,
   onPreVoteRequest,
@@ -30,6 +31,7 @@ import {
   isAwaited,
   isHeard,
   isServing,
+  leaderDueAtTick,
   loseConnection,
   onAppendReply,
   onSnapshotReply,
@@ -98,6 +100,14 @@ export class Raft {
 
   noteApplied(index: LogIndex): void {
     this.#core.appliedIndex = index
+  }
+
+  /** In so many ticks at the earliest there is something to do, if nothing comes in; 1 at least. */
+  get quietTicks(): number {
+    const core = this.#core
+    const { role } = core
+    const dueAtTick = role.kind === 'leader' ? leaderDueAtTick(core, role) : electionDueAtTick(core, role)
+    return Math.max(1, dueAtTick - core.tick)
   }
 
   tick(count: number): void {

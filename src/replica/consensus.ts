@@ -128,6 +128,13 @@ export class ConsensusReplica implements Replica<ConsensusMessage, RaftSaved> {
     return this.#requests.size === 0 && this.#raft.successor({ withRoom: false }) === undefined
   }
 
+  get quietTicks(): number {
+    // One that was removed waits for nothing but to be stopped.
+    if (this.#removed) return this.#options.electionTicks
+    const isBusy = this.#stopping || this.#raft.view.diskFull || !this.#requests.isIdle
+    return isBusy ? 1 : this.#raft.quietTicks
+  }
+
   get #applied(): LogIndex {
     return this.#applier.index
   }

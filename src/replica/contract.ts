@@ -17,6 +17,11 @@ import type { ClusterEvent, Request, Response } from '../protocol/request.js'
 export interface Replica<Message, Saved> {
   step(input: Input<Message>): void
   takeEffects(): Effects<Message, Saved>
+  /**
+   * As of the last effects: before so many ticks have passed it has nothing to do by itself, whatever the time. 1 at
+   * least. Any input may make it fewer; and a tick that comes earlier does no harm.
+   */
+  readonly quietTicks: number
 }
 
 /**

@@ -57,6 +57,11 @@ export class Queries {
     return this.#questions.size - this.#foreign.size
   }
 
+  /** Whether there are no questions at all, other nodes' and this one's own among them. */
+  get isEmpty(): boolean {
+    return this.#questions.size === 0
+  }
+
   /** Takes a client's question; a leader must be asked by one tick, and have answered by another. */
   add(id: RequestId, request: Request, askedByTick: number, expiresAtTick: number): void {
     if (this.size >= clientMax) this.#answer(id, failure('BUSY'))

@@ -89,6 +89,11 @@ export class RequestDesk {
     return this.outbox.size + this.queries.size + this.reads.own.size
   }
 
+  /** Whether nothing waits here, whoever asked for it. */
+  get isIdle(): boolean {
+    return this.outbox.size === 0 && this.queries.isEmpty && this.reads.isIdle && this.#arrived.length === 0
+  }
+
   /** Takes a client's request, which is answered now or in time. */
   take(id: RequestId, request: Request, tick: number): void {
     const { self, raft, applier, options } = this.#start

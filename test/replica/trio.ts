@@ -15,9 +15,10 @@ import { seededRandom } from '../../src/base/random.js'
 import type { Request, Response } from '../../src/protocol/request.js'
 import { firstConfiguration } from '../../src/raft/configuration.js'
 import { Log } from '../../src/raft/log.js'
+import type { RaftSaved } from '../../src/raft/types.js'
 import { decodeMessage, encodeMessage } from '../../src/replica/codec.js'
 import { type ConsensusOptions, ConsensusReplica } from '../../src/replica/consensus.js'
-import type { Input, To } from '../../src/replica/contract.js'
+import type { Effects, Input, To } from '../../src/replica/contract.js'
 import type { ConsensusMessage } from '../../src/replica/messages.js'
 import { MemoryTable } from '../../src/storage/memory-table.js'
 
@@ -53,6 +54,8 @@ export interface Third {
 
 export class Trio {
   readonly thirds: readonly Third[]
+  /** Told of each tick that one of them was not to be told of, by its own word, and that was of consequence. */
+  onBrokenQuiet: (one: Third, did: string) => void = () => {}
   readonly #options: ConsensusOptions
   readonly #queue: { readonly from: Third; readonly to: Third; readonly line: Uint8Array }[] = []
   #requests = 0
@@ -93,7 +96,8 @@ export class Trio {
     for (let passed = 0; passed < count; passed++) {
       for (const one of this.thirds) {
         one.wallMs += this.#options.tickMs
-        this.#step(one, { kind: 'tick', count: 1, wallMs: one.wallMs })
+        const isQuiet = one.replica.quietTicks > 1
+        this.#step(one, { kind: 'tick', count: 1, wallMs: one.wallMs }, isQuiet)
       }
       this.#settle()
     }
@@ -112,20 +116,31 @@ export class Trio {
     throw new Error(`${request.op} was not answered`)
   }
 
-  #step(one: Third, input: Input<ConsensusMessage>): void {
+  #step(one: Third, input: Input<ConsensusMessage>, isQuiet = false): void {
     one.replica.step(input)
-    this.#takeEffects(one)
+    this.#takeEffects(one, isQuiet)
   }
 
-  #takeEffects(one: Third): void {
+  #takeEffects(one: Third, isQuiet: boolean): void {
     for (;;) {
       const effects = one.replica.takeEffects()
+      if (isQuiet) this.#checkQuiet(one, effects)
       this.#send(one, [...effects.sendNow, ...effects.send])
       for (const { id, response } of effects.reply) one.answers.set(id, response)
       if (effects.checkpoint !== undefined) this.#checkpoint(one, effects.checkpoint)
       if (effects.save.length > 0) one.replica.step({ kind: 'saved' })
       else if (!effects.more) return
     }
+  }
+
+  #checkQuiet(
+    one: Third,
+    { sendNow, send, save, reply, events }: Effects<ConsensusMessage, RaftSaved>,
+  ): void {
+    const did: string[] = reply.map(() => 'reply')
+    for (const { message } of [...sendNow, ...send]) did.push(message.kind)
+    for (const { kind } of [...save, ...events]) did.push(kind)
+    if (did.length > 0) this.onBrokenQuiet(one, did.join(', '))
   }
 
   #checkpoint(one: Third, { index, meta }: { readonly index: LogIndex; readonly meta: Uint8Array }): void {
