@@ -1,9 +1,14 @@
 /** Where things end in bytes of JSON, for those who know what has to stand there. */
 
+/** The byte of `"`. */
 export const quote = 0x22
+/** The byte of `,`. */
 export const comma = 0x2c
+/** The byte of `[`. */
 export const openingBracket = 0x5b
+/** The byte of `\`. */
 export const backslash = 0x5c
+/** The byte of `]`. */
 export const closingBracket = 0x5d
 const zero = 0x30
 const nine = 0x39
