@@ -168,12 +168,13 @@ export class StateMachine {
     // It is what save() gave, here or on a member that runs the same version.
     const { clockMs, version, sessions, named } = saved as {
       clockMs: number
-      version: number
+      version?: number
       sessions: unknown
       named: unknown
     }
     this.#clockMs = clockMs
-    this.#version = version
+    // Before versions were counted they were indexes, and the next command's index is above all of those.
+    this.#version = version ?? 0
     this.#sessions.load(sessions)
     this.#named.load(named)
     this.#cleanAtMs = -1

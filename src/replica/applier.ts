@@ -105,9 +105,11 @@ export class Applier {
       this.#index = index
       this.#pace.noteApplied(data.length, tick)
       if (kind === 'command') {
-        left -= state.apply(index, data, this.#told)
+        left -= Math.max(1, state.apply(index, data, this.#told))
         this.#listener.onCommands(data.length)
-      } else if (kind === 'configuration') this.#applyConfiguration(index)
+        continue
+      }
+      if (kind === 'configuration') this.#applyConfiguration(index)
       left--
     }
   }

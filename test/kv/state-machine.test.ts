@@ -206,6 +206,19 @@ describe('the state machine', () => {
     expect(versions(20, ['f', 'g'])).to.deep.equal([20, 21])
   })
 
+  it('goes on from a checkpoint that was made when versions were indexes, and told none', () => {
+    const table = new MemoryTable()
+    const before = new StateMachine(table)
+    const identity = { session: 's', bornMs: 1000, counter: 1, lowest: 1 }
+    before.apply(7, encodeProposal(1000, identity, encodeCommand(set('a', 'v'))), () => {})
+    const { version, ...saved } = before.save() as Record<string, unknown>
+    expect(version).to.equal(7)
+    const state = new StateMachine(table)
+    state.load(JSON.parse(JSON.stringify(saved)))
+    state.apply(9, encodeProposal(1000, { ...identity, counter: 2 }, encodeCommand(set('a', 'w'))), () => {})
+    expect(state.get('a')?.version).to.equal(9)
+  })
+
   it('goes on from a checkpoint as if nothing had happened', () => {
     const commands = fc.array(
       fc.record({
