@@ -131,10 +131,13 @@ export function bestSuccessor(core: Core, leadership: Leadership, withRoom: bool
 export function leaderDueAtTick(core: Core, leadership: Leadership): number {
   const { progress, reads, transfer, heartbeatAtTick } = leadership
   if (transfer !== undefined || reads.isAsking) return core.tick
-  for (const { toldCommit, sending } of progress.values()) {
-    if (toldCommit < core.commitIndex && sending.kind === 'streaming') return core.tick
-  }
+  for (const each of progress.values()) if (isToBeTold(core, each)) return core.tick
   return heartbeatAtTick
+}
+
+/** Whether a member is to be told what is committed. An idle one should not have to wait for a heartbeat to learn it. */
+function isToBeTold({ commitIndex }: Core, { toldCommit, sending }: Progress): boolean {
+  return toldCommit < commitIndex && sending.kind === 'streaming'
 }
 
 /**
@@ -164,11 +167,8 @@ export function tickLeader(core: Core, leadership: Leadership): void {
     settleReads(core, leadership)
     return
   }
-  // An idle follower should not have to wait for a heartbeat to learn what is committed.
   for (const [id, progress] of leadership.progress) {
-    if (progress.toldCommit < core.commitIndex && progress.sending.kind === 'streaming') {
-      sendEmpty(core, leadership, id, progress, false)
-    }
+    if (isToBeTold(core, progress)) sendEmpty(core, leadership, id, progress, false)
   }
 }
 

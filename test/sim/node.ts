@@ -130,12 +130,13 @@ export class SimulatedNode extends SimulatedProcess<ConsensusMessage, RaftSaved,
 
   /** The table took a write: whose it was stands in the log. */
   protected override onSet(key: string, record: TableRecord): void {
-    const index = this.replica?.appliedIndex
-    const entry = index === undefined ? undefined : this.replica?.raft.view.log.entry(index)
-    const writes = entry && decodeProposal(entry.data)?.writes
-    if (index === undefined || writes === undefined) return
-    const { identity, commands } = writes
     const { replica } = this
+    if (replica === undefined) return
+    const index = replica.appliedIndex
+    const entry = replica.raft.view.log.entry(index)
+    const writes = entry && decodeProposal(entry.data)?.writes
+    if (writes === undefined) return
+    const { identity, commands } = writes
     if (this.#applying.index !== index || this.#applying.replica !== replica)
       this.#applying = { replica, index, position: 0 }
     // One command may write several records; of those that stand together each writes what it says, in their order.
