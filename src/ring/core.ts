@@ -365,7 +365,8 @@ export class Core {
     peer.lostAtMark = this.leading?.mark
     this.graceUntilTick = this.tick + 2 * this.options.gossipTicks
     const member = entryOf(this.list, id)
-    if (member !== undefined) this.events.push({ kind: 'unreachable', member })
+    // Of whom is gone people were told that.
+    if (member !== undefined && member.standing !== 'gone') this.events.push({ kind: 'unreachable', member })
     for (const operation of [...this.operations.values()]) operation.lost(id)
   }
 

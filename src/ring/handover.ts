@@ -164,14 +164,21 @@ export class Handover {
   /** Looks through some of the rows that are for others, and hands over what can be. */
   #sweep(): void {
     const core = this.#core
-    if (core.foreignRows === 0) return
+    const { records, options } = core
+    if (core.foreignRows === 0 && records.creditors.length === 0) return
     const batches = new Map<NodeId, string[]>()
-    const isForeign = (range: number): boolean => !core.isMine(range)
-    for (const key of this.#sweeping.next(core.records, 4 * core.options.rowsPerMessage, isForeign)) {
-      for (const target of this.#creditors(core.rangeOf(key), key)) {
+    const isWanted = (range: number): boolean =>
+      !core.isMine(range) || (records.owedInRange(range) > 0 && core.current.isOwner(core.id, range))
+    for (const key of this.#sweeping.next(records, 4 * options.rowsPerMessage, isWanted)) {
+      const range = core.rangeOf(key)
+      if (core.isMine(range)) {
+        this.#own(key)
+        continue
+      }
+      for (const target of this.#creditors(range, key)) {
         if (target === core.id || this.#busy.has(target) || !core.isWritable(target)) continue
         const batch = batches.get(target) ?? []
-        if (batch.length < core.options.rowsPerMessage) batch.push(key)
+        if (batch.length < options.rowsPerMessage) batch.push(key)
         batches.set(target, batch)
       }
     }
@@ -189,6 +196,12 @@ export class Handover {
         },
       )
     }
+  }
+
+  /** The row was for others when its range became this node's own: owners compare what they share (moving.ts). */
+  #own(key: string): void {
+    const row = this.#core.records.get(key)
+    this.#core.put(key, { ...row, owed: [] }, row)
   }
 
   /** For whom a row is kept here: those it names as far as they are owners, else all owners. */

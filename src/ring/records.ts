@@ -39,6 +39,7 @@ export class Records {
   readonly #digests = new Uint32Array(2 * rangeCount)
   readonly #perRange = new Uint32Array(rangeCount)
   readonly #owed = new Map<NodeId, number>()
+  readonly #owedPerRange = new Uint32Array(rangeCount)
   #counted = 0
   #values = 0
   #deleted = 0
@@ -87,6 +88,11 @@ export class Records {
   /** Those for whom rows are kept. */
   get creditors(): NodeId[] {
     return [...this.#owed.keys()]
+  }
+
+  /** Rows in a range that are kept for somebody by name, as far as it is counted. */
+  owedInRange(range: number): number {
+    return this.#owedPerRange[range] ?? 0
   }
 
   get(key: string): Row {
@@ -164,6 +170,7 @@ export class Records {
     this.#perRange[range] = (this.#perRange[range] ?? 0) + sign
     if (hasValue(row.record)) this.#values += sign
     if (isDeleted(row.record)) this.#deleted += sign
+    if (row.owed.length > 0) this.#owedPerRange[range] = this.owedInRange(range) + sign
     for (const node of row.owed) {
       const count = this.owedTo(node) + sign
       if (count > 0) this.#owed.set(node, count)

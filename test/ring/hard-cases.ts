@@ -101,4 +101,26 @@ export const hardCases: readonly HardCase[] = [
       for (const owner of owners) story.holds(owner, 'key', ['value'])
     },
   },
+  {
+    title: 'counts nothing for others of what became its own again while it was handing it over',
+    cast: { nodes: 4 },
+    run(story) {
+      const { world, ids } = story
+      const [late] = ids as [NodeId]
+      for (let number = 0; number < 40; number++) story.put(late, `key-${number}`, `${number}`, 3)
+      const newcomer = world.addWaiting()
+      world.ring(late).addMember(world.node(newcomer).member)
+      world.runUntil(() => world.ring(newcomer).standing === 'member')
+      // Who owns a key no more has given it to all owners but this one when the newcomer leaves again.
+      const isHeldUp = ({ kind }: RingMessage): boolean => kind === 'compare' || kind === 'store'
+      world.onSend = (from, to, message) => to !== late || from === newcomer || !isHeldUp(message)
+      const owing = (): boolean => ids.some(id => world.ring(id).view.records.owedTo(late) > 0)
+      expect(story.waitFor(owing)).to.equal(true)
+      world.ring(newcomer).leave()
+      world.runUntil(() => world.ring(newcomer).standing === 'gone')
+      world.onSend = () => true
+      story.settle()
+      expect(owing()).to.equal(false)
+    },
+  },
 ]

@@ -248,6 +248,19 @@ export const ringMutants: readonly Mutant<Climate>[] = [
     seeds: 1,
     isQuick: true,
   },
+  {
+    name: 'what became its own is still counted as kept for others',
+    edits: [
+      {
+        file: 'handover.js',
+        find: 'this.#own(key);',
+        replace: '',
+      },
+    ],
+    scenario: 'counts nothing for others of what became its own again while it was handing it over',
+    seeds: 1,
+    isQuick: true,
+  },
 ]
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

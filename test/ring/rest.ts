@@ -10,6 +10,8 @@ export function unrestOf(rings: Iterable<readonly [NodeId, Ring]>): string | und
     if (view.unfetched.size > 0) return `${id} has yet to fetch`
     if (view.listDigest !== first?.view.listDigest) return `${id} has another list`
     if (view.foreignRows > 0) return `${id} holds ${view.foreignRows} records for others`
+    const [creditor] = view.records.creditors
+    if (creditor !== undefined) return `${id} counts records for ${creditor}`
   }
   const keys = new Set([...members.values()].flatMap(({ view }) => view.records.keys('', '', 100_000)))
   const digests = new Map<string, string>()

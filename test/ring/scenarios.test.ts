@@ -192,6 +192,10 @@ describe('the ring', () => {
       const leaver = ids[5] as NodeId
       const keys = Array.from({ length: story.isFair ? 60 : 20 }, (_each, number) => `key-${number}`)
       for (const key of keys) story.put(ids[0] as NodeId, key, `of ${key}`)
+      const lost: NodeId[] = []
+      world.onEvent = (_node, event) => {
+        if (event.kind === 'unreachable') lost.push(event.member.id)
+      }
       expect(world.ring(leaver).leave()).to.equal(true)
       expect(world.runUntil(() => world.ring(leaver).standing === 'gone')).to.equal(true)
       // Whatever it had others have by now, be it not yet those who own it.
@@ -208,6 +212,8 @@ describe('the ring', () => {
       story.settle()
       expect(world.ring(leaver).status().records).to.equal(0)
       expect(world.ring(leaver).isPristine).to.equal(true)
+      // Nobody misses whom all have let go.
+      if (story.isFair) expect(lost).to.deep.equal([])
     },
     { worlds: 2 },
   )
