@@ -126,7 +126,7 @@ export class Core {
   isStopping = false
   #fences = 0
   #births = 0
-  #lastId = 0
+  #lastId: number
   sendNowQueue: RingOutgoing[] = []
   sendQueue: RingOutgoing[] = []
   answers: { id: RequestId; answer: RingAnswer }[] = []
@@ -148,6 +148,8 @@ export class Core {
     this.graceUntilTick = 2 * this.options.gossipTicks
     const word = (): string => this.random.uint32().toString(36).padStart(7, '0')
     this.start = word() + word()
+    // Answers must not be taken for those to questions of an earlier start, so numbers begin at random.
+    this.#lastId = this.random.uint32() * 2 ** 20
     this.records = new Records(surroundings.rows, ({ rowKey, value }) => this.#toSave.set(rowKey, value))
     const { ordered } = this.options
     this.leading = ordered ? new Leading(this) : undefined
@@ -228,6 +230,7 @@ export class Core {
     return !this.unfetched.has(range)
   }
 
+  /** A number for a question: none of this start or, as good as certainly, of an earlier one has it. */
   nextId(): number {
     return ++this.#lastId
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
+import type { RingMessage } from '../../src/ring/messages.js'
 import { inOrderedWorlds } from './ordered-story.js'
 
 describe('the ring with a leader', () => {
@@ -86,6 +87,29 @@ describe('the ring with a leader', () => {
       story.until('it leads again', () => story.running.every(id => story.leaderAt(id) === one))
       story.allSee(key, 'value')
     }
+  })
+
+  inOrderedWorlds('takes no late answer to an earlier start of its own for one to this start', story => {
+    const { world } = story
+    const [one, two] = story.ids as [NodeId, NodeId]
+    const late: RingMessage[] = []
+    world.onSend = (_from, to, message) => {
+      if (to === two && message.kind === 'asked') late.push(message)
+      return true
+    }
+    story.set(one, 'key', 'value')
+    for (let count = 0; count < 100; count++) story.sees(two, 'other', '(absent)')
+    world.restart(two)
+    story.until('it is back', () => story.isCalm())
+    world.onSend = (from, _to, message) => {
+      if (from === two && message.kind === 'ask') {
+        world.after(0, () => {
+          for (const answer of late) world.ring(two).receive(one, answer)
+        })
+      }
+      return true
+    }
+    for (let count = 0; count < 100; count++) story.sees(two, 'key', 'value')
   })
 
   inOrderedWorlds('answers a repeated write as the first time, through the next leader too', story => {
