@@ -8,6 +8,8 @@ import {
   missingComments,
   pureFolders,
 } from './support/architecture-rules.js'
+import { lint } from './support/linter.js'
+import { requires } from './support/requirements.js'
 import { parseSources, readTexts, type Source } from './support/sources.js'
 
 /** Fails with all offences, one a line. */
@@ -23,6 +25,11 @@ describe('the code', () => {
     // A run in another folder, or a parser that saw nothing, must not pass for code without faults.
     expect(sources.length, 'sources found').to.be.at.least(20)
     expect(sources.flatMap(source => source.imports).length, 'imports found').to.be.at.least(20)
+  })
+
+  it('is as the linter wants it', function () {
+    requires(this, 'biome')
+    expect(lint()).to.equal('')
   })
 
   it('imports only what the table of folders allows', () => {

@@ -4,6 +4,7 @@
  * instead, so that nothing is skipped there unnoticed.
  */
 import { spawnSync } from 'node:child_process'
+import { hasLinter } from './linter.js'
 import { programPath } from './processes.js'
 
 /** What can be required: whether it is there, and how to get it. */
@@ -23,6 +24,10 @@ const requirements = {
   'redis-server': {
     isThere: () => outputOf('redis-server', ['--version']).includes('Redis server'),
     get: 'package redis-server',
+  },
+  biome: {
+    isThere: hasLinter,
+    get: `Biome for this platform: npm install --no-save @biomejs/cli-${process.platform}-${process.arch}`,
   },
   /** A terminal that a program can type at and read. */
   tmux: { isThere: () => outputOf('tmux', ['-V']).startsWith('tmux'), get: 'package tmux' },
