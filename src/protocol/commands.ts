@@ -269,9 +269,11 @@ export interface HelpRow {
   readonly summary: string
 }
 
-/** The commands of an engine that can be typed, in the order of the table; `oneVersion` as for {@link usage}. */
-export function helpRows(engine: Engine, oneVersion = false): readonly HelpRow[] {
+/**
+ * The commands of an engine that there are in a dialect, in the order of the table; `oneVersion` as for {@link usage}.
+ */
+export function helpRows(dialect: 'text' | 'json', engine: Engine, oneVersion = false): readonly HelpRow[] {
   return verbs
-    .filter(verb => isFor(engine, verb) && commandRow(verb).only === undefined)
+    .filter(verb => isFor(engine, verb) && (commandRow(verb).only ?? dialect) === dialect)
     .map(verb => ({ usage: usage(verb, engine, oneVersion), summary: summaryOf(verb, engine, oneVersion) }))
 }

@@ -61,7 +61,7 @@ export function jsonFailure(id: JsonId, { code, details }: Failure, typedNode?: 
 
 /** The reply to `help`; `oneVersion` as for {@link helpRows}. */
 export function jsonHelp(id: JsonId, engine: Engine, oneVersion = false): string {
-  return success(id, { commands: helpRows(engine, oneVersion) })
+  return success(id, { commands: helpRows('json', engine, oneVersion) })
 }
 
 /** The reply to `quit` and to `watch`. */

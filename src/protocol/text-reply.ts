@@ -90,7 +90,7 @@ export function namedNode(command: Command): string | undefined {
 
 /** The reply to `help`. */
 export function helpText(engine: Engine): string {
-  const rows = helpRows(engine)
+  const rows = helpRows('text', engine)
   const width = Math.max(...rows.map(row => row.usage.length))
   const lines = rows.map(row => `${row.usage.padEnd(width)}  ${row.summary}\n`)
   return `${rows.length} commands:\n${lines.join('')}`

@@ -374,9 +374,11 @@ describe('answering in the JSON dialect', () => {
   })
 
   it('answers help, quit and messages between nodes', () => {
-    expect(JSON.parse(jsonHelp(1, 'raft')).commands).to.deep.include({
-      usage: 'delete <key>',
-      summary: 'Removes a key.',
+    const listed = JSON.parse(jsonHelp(1, 'raft')).commands
+    expect(listed).to.deep.include({ usage: 'delete <key>', summary: 'Removes a key.' })
+    expect(listed).to.deep.include({
+      usage: 'heartbeat',
+      summary: 'Known nodes, leader, replication factor and warnings.',
     })
     expect(JSON.parse(jsonDone(1))).to.deep.equal({ id: 1, ok: true })
     expect(JSON.parse(jsonControlReply(1, { any: 'thing' }))).to.deep.equal({ id: 1, any: 'thing' })

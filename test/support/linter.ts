@@ -12,7 +12,7 @@ export function hasLinter(): boolean {
 
 /** What is wrong with the code, in the linter's own words; '' for nothing. */
 export function lint(): string {
-  const { status, said } = run('ci', '--error-on-warnings', '.')
+  const { status, said } = run('ci', '--error-on-warnings', '--colors=off', '.')
   return status === 0 ? '' : said
 }
 
