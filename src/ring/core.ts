@@ -9,7 +9,7 @@
  */
 import { assert, present } from '../base/assert.js'
 import type { Member, NodeId, RequestId } from '../base/ids.js'
-import { pathOf, placementOf, rangeCount, rangeOf } from '../base/placement.js'
+import { type Placement, pathOf, placementOf, rangeCount, rangeOf } from '../base/placement.js'
 import type { Random } from '../base/random.js'
 import { Coverage } from './coverage.js'
 import { Leading, type Mark } from './leading.js'
@@ -23,6 +23,7 @@ import {
   mergeLists,
   nextJoined,
   readList,
+  unreleasedMembers,
   withEntry,
 } from './members.js'
 import type { RingMessage } from './messages.js'
@@ -104,6 +105,8 @@ export class Core {
   listDigest = digestOfList(emptyList)
   current = placementOf([], 0)
   future = placementOf([], 0)
+  /** What is written goes to the owners by each of these: {@link current} first, and what may follow it (see #place). */
+  placements: readonly Placement[] = [this.current]
   /** Ranges whose rows this node may have, by its place in the ring now or soon: 1. */
   #mine = new Uint8Array(rangeCount)
   /** Ranges of its own that this node has yet to fetch from others. */
@@ -383,6 +386,7 @@ export class Core {
   changeList(list: MemberList): void {
     if (list === this.list) return
     const former = this.list
+    const { placements } = this
     this.list = list
     this.saveRow(listRow, list)
     for (const member of list.members) {
@@ -391,7 +395,19 @@ export class Core {
       if (member.standing === 'gone' && member.id !== this.id) this.markUnreachable(member.id)
     }
     this.#fetch(this.#place())
+    if (this.leading?.hasWritten === true) this.#noteSkipped(placements)
     this.#correctOwnEntry()
+  }
+
+  /** Whoever comes to own anything has missed what this node wrote without knowing that, and may have compared before. */
+  #noteSkipped(former: readonly Placement[]): void {
+    for (const id of unreleasedMembers(this.list)) {
+      const before = former.map(placement => placement.owned(id))
+      const isGained = (owns: number, range: number): boolean =>
+        owns === 1 && before.every(owned => owned[range] !== 1)
+      if (id !== this.id && this.placements.some(placement => placement.owned(id).some(isGained)))
+        this.peer(id).skipped++
+    }
   }
 
   /** Changes this node's own entry. */
@@ -409,14 +425,17 @@ export class Core {
     const { list, id } = this
     this.listDigest = digestOfList(list)
     const current = currentMembers(list)
+    const future = futureMembers(list)
     this.current = placementOf(current, list.copies)
-    this.future = placementOf(futureMembers(list), list.copies)
-    const placements = [this.current, this.future]
-    // While it joins, it may become a member before others that come, and without those that go.
-    if (this.entry?.standing === 'joining') {
-      placements.push(placementOf([...new Set([...current, id])], list.copies))
-    }
-    const owned = placements.map(placement => placement.owned(id))
+    this.future = placementOf(future, list.copies)
+    // Each of those who join may become a member before the others, and before those that go are gone: then it must
+    // have missed nothing of what it owns without the former and beside the latter.
+    const joined = future
+      .filter(one => entryOf(list, one)?.standing === 'joining')
+      .map(one => placementOf([...new Set([...current, one])], list.copies))
+    const next = future.length > 0 ? [this.future, ...joined] : []
+    this.placements = [...new Set([this.current, ...next])]
+    const owned = this.placements.map(placement => placement.owned(id))
     const mine = new Uint8Array(rangeCount)
     const gained: number[] = []
     for (let range = 0; range < rangeCount; range++) {

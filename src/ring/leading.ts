@@ -41,10 +41,17 @@ export class Leading {
   #reign: Reign | undefined
   /** What was said of it last. */
   #told: NodeId | undefined
+  #hasWritten: boolean
 
   constructor(core: Core) {
     this.#core = core
     this.#known = readEpoch(core.readRow(epochRow)) ?? noEpoch
+    this.#hasWritten = this.#known.node === core.id
+  }
+
+  /** Whether this node may have written anything as the leader: since its start, or as the last one before that. */
+  get hasWritten(): boolean {
+    return this.#hasWritten
   }
 
   /** The highest epoch that this node has heard of. */
@@ -122,6 +129,7 @@ export class Leading {
   nextDot(): Dot | undefined {
     const reign = this.#reign
     if (reign === undefined) return undefined
+    this.#hasWritten = true
     if (reign.count < versionsPerReign - 1) return { actor: reign.actor, count: ++reign.count }
     this.#reign = undefined
     return undefined

@@ -75,10 +75,9 @@ export class Placing implements Operation {
     this.#advance()
   }
 
-  /** Those who have the key now and, while members come or go, those who will. */
+  /** Those who have the key now and, while members come or go, those who will or may. */
   #owners(): readonly NodeId[] {
-    const { current, future } = this.#core
-    return [...new Set([...current.owners(this.#range), ...future.owners(this.#range)])]
+    return [...new Set(this.#core.placements.flatMap(placement => placement.owners(this.#range)))]
   }
 
   #giveTo(nodes: readonly NodeId[]): void {

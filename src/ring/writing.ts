@@ -9,7 +9,6 @@
  * - a copy counts only when its node says that it is durable, this node's own included.
  */
 import type { NodeId } from '../base/ids.js'
-import type { Placement } from '../base/placement.js'
 import type { Core, Operation } from './core.js'
 import { bornItems, mergedValue, ruleFor } from './merge-rules.js'
 import type { RingMessage } from './messages.js'
@@ -59,7 +58,7 @@ export class Writing implements Operation {
   readonly #id: number
   readonly #order: WriteOrder
   readonly #range: number
-  /** Those who have the key now and, while members come or go, those who will. */
+  /** Those who have the key now and, while members come or go, those who will or may. */
   readonly #sets: readonly CopySet[]
   readonly #asked = new Map<NodeId, number>()
   readonly #deadlineTick: number
@@ -76,7 +75,7 @@ export class Writing implements Operation {
     this.#range = core.rangeOf(order.key)
     this.#deadlineTick = core.tick + ticks
     this.#done = done
-    this.#sets = this.#placements().map(
+    this.#sets = core.placements.map(
       placement => new CopySet(placement.preference(this.#range), placement.copies),
     )
     core.operations.set(this.#id, this)
@@ -110,11 +109,6 @@ export class Writing implements Operation {
   lost(node: NodeId): void {
     this.#fail(node)
     if (this.#record !== undefined) this.#ask()
-  }
-
-  #placements(): Placement[] {
-    const { current, future } = this.#core
-    return future === current || future.members.length === 0 ? [current] : [current, future]
   }
 
   /** Nothing is done where it is certain from the start that too few can be reached. */
@@ -238,11 +232,11 @@ export class Writing implements Operation {
   }
 
   #advance(): void {
-    const [set, coming] = this.#sets
+    const [set, ...coming] = this.#sets
     if (set === undefined || this.#record === undefined) return
     const { needed } = this.#order
     // Those to come must have it as well, so that a quorum of theirs meets one of ours; but they hold up nobody.
-    const isEnough = coming === undefined || coming.reached >= needed || coming.hoped < needed
+    const isEnough = coming.every(({ reached, hoped }) => reached >= needed || hoped < needed)
     if (set.reached >= needed && isEnough) {
       this.#answer({ kind: 'written', record: this.#record, copies: set.reached })
     } else if (set.hoped < needed) {

@@ -14,6 +14,12 @@ import { Bystander, countAll, hearSomething, open, readAll, send } from './flood
 const redisMark = 0x2a
 /** How far the resident memory of a node may rise above its resting memory, over all floods of requests, in MiB. */
 const growthMaxMib = 150
+/**
+ * The same once 25 clients have asked for 900 kB forty times each. Before anything is known of the size of its answers, a
+ * client may have four requests under way, and on a busy machine, where the follower's copy comes too late, the leader
+ * answers them: 90 MB, as text and as bytes at once. All that was asked for would be ten times that.
+ */
+const largeGrowthMaxMib = 300
 /** The same under a flood of writes: the log and the table keep recent writes in memory, up to their own bounds. */
 const growthOfWritesMaxMib = 400
 
@@ -38,13 +44,13 @@ describe('a cluster under a flood', () => {
   after(stopAll)
 
   /** What must hold after each flood; also that the leader was never taken for dead. */
-  async function expectUnharmed(): Promise<void> {
+  async function expectUnharmed(mibMax = growthMaxMib): Promise<void> {
     await bystander.finish()
     for (const each of nodes) {
       expect(each.process.isRunning, each.address).to.equal(true)
       expect(await each.waitForLeader()).to.equal(leader)
     }
-    growth.expectBelow(growthMaxMib)
+    growth.expectBelow(mibMax)
   }
 
   it('of 100,000 random bytes, answers each line with an error', async () => {
@@ -161,7 +167,7 @@ describe('a cluster under a flood', () => {
     late.end()
     expect(await received).to.equal(40 * `large -> ${value}\n`.length)
     for (const socket of slow) socket.destroy()
-    await expectUnharmed()
+    await expectUnharmed(largeGrowthMaxMib)
   })
 
   it('of noise on the peer port, goes on as before', async () => {
@@ -181,7 +187,7 @@ describe('a cluster under a flood', () => {
     for (const said of await Promise.all(gone)) expect(said).to.match(/^$|^\{"refused":"malformed"/)
     const status = await node.status()
     expect(status).to.have.property('text').that.contains('Sync Status: All nodes in sync.')
-    await expectUnharmed()
+    await expectUnharmed(largeGrowthMaxMib)
   })
 })
 

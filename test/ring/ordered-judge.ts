@@ -13,6 +13,8 @@ export interface Change {
   readonly key: string
   /** Undefined for a deletion. */
   readonly value: string | undefined
+  /** How often it was asked for. */
+  tries: number
   outcome: 'open' | 'done' | 'nothing'
 }
 
@@ -26,7 +28,7 @@ export class OrderedJudge {
   readonly #changes = new Map<string, Change[]>()
 
   begin(key: string, value: string | undefined): Change {
-    const change: Change = { key, value, outcome: 'open' }
+    const change: Change = { key, value, tries: 0, outcome: 'open' }
     this.#changes.set(key, [...this.of(key), change])
     return change
   }

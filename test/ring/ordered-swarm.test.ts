@@ -4,7 +4,7 @@ import { orderedMutants, orderedSwarm } from './ordered-mutants.js'
 import { runOrderedSwarm } from './ordered-swarm.js'
 
 /** Seeds of runs that once failed; they always run. */
-const remembered: readonly string[] = ['1015']
+const remembered: readonly string[] = ['1015', '2419', '2482']
 const seedCount = 16
 const perTest = 4
 

@@ -191,6 +191,7 @@ class OrderedSwarm {
     const { key } = change
     const value = change.value === undefined ? undefined : Buffer.from(change.value)
     let isOver = false
+    change.tries++
     const verb = value === undefined ? 'delete' : 'set'
     world.ask(at, { op: 'change', verb, key, value, identity }, answer => {
       if (isOver) return
@@ -218,8 +219,9 @@ class OrderedSwarm {
         change.outcome = 'done'
         return true
       case 'absent':
-        if (!this.#mayBe(key, absent, change)) this.#blame(`a deletion of ${key} was told that it is absent`)
-        // Also where an earlier try had deleted it already.
+        // Where an earlier try deleted it, and everybody confirmed that, it is forgotten together with its name.
+        if (change.tries === 1 && !this.#mayBe(key, absent, change))
+          this.#blame(`a deletion of ${key} was told that it is absent`)
         change.outcome = 'done'
         return true
       case 'unavailable':

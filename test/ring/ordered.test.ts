@@ -1,7 +1,17 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
+import { pathOf, placementOf, rangeOf } from '../../src/base/placement.js'
 import type { RingMessage } from '../../src/ring/messages.js'
 import { inOrderedWorlds } from './ordered-story.js'
+
+/** A key that this member owns alone, until the newcomer does. */
+function keyThatMoves(members: readonly NodeId[], owner: NodeId, newcomer: NodeId): string {
+  const [before, after] = [placementOf(members, 1), placementOf([...members, newcomer], 1)]
+  for (let number = 1; ; number++) {
+    const range = rangeOf(pathOf(`key-${number}`))
+    if (before.isOwner(owner, range) && after.isOwner(newcomer, range)) return `key-${number}`
+  }
+}
 
 describe('the ring with a leader', () => {
   inOrderedWorlds('creates, updates and deletes through any node, and shows it everywhere at once', story => {
@@ -367,6 +377,35 @@ describe('the ring with a leader', () => {
       story.settle()
       story.allSee(key, 'value')
     },
+  )
+
+  inOrderedWorlds(
+    'tells a newcomer that something was written without it, so that it does not vouch for what it lacks',
+    story => {
+      const { world, ids } = story
+      const [one, two, three] = ids as [NodeId, NodeId, NodeId]
+      const four = world.addWaiting()
+      const key = keyThatMoves(ids, three, four)
+      const hasGot = (): boolean => world.ring(four).view.coverage?.has(three, rangeOf(pathOf(key))) === true
+      // The leader hears nothing of the newcomer.
+      world.onSend = (from, to, { kind }) => to !== one || (kind !== 'members' && from !== four)
+      world.ring(three).addMember(world.node(four).member)
+      story.until('it has got what there was', hasGot)
+      story.set(one, key, 'value')
+      expect(world.ring(four).view.records.get(key).record).to.deep.equal([])
+      // From now on it is given nothing, but hears of everybody.
+      world.onSend = (_from, to, { kind }) => to !== four || kind === 'heartbeat' || kind === 'members'
+      story.until('they have met', () => [one, two].every(id => world.ring(four).view.isUsable(id)))
+      story.until('it is told', () => !hasGot())
+      world.crash(three)
+      world.onSend = () => true
+      story.until('three is lost', () => !world.ring(one).view.isUsable(three))
+      expect(story.get(one, key)).to.equal('(unavailable)')
+      world.start(three)
+      story.settle()
+      story.allSee(key, 'value')
+    },
+    { copies: 1, worlds: 1 },
   )
 
   inOrderedWorlds(

@@ -1,8 +1,19 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
+import { pathOf, placementOf, rangeOf } from '../../src/base/placement.js'
 import type { RingAnswer } from '../../src/ring/types.js'
 import { hardCases } from './hard-cases.js'
 import { inWorlds, textsOf } from './story.js'
+
+/** A key that the first of two newcomers would own without the second one, but not beside it. */
+function keyOfFirst(ids: readonly NodeId[], first: NodeId, second: NodeId): string {
+  const before = placementOf([...ids, first], 3)
+  const after = placementOf([...ids, first, second], 3)
+  for (let number = 1; ; number++) {
+    const range = rangeOf(pathOf(`key-${number}`))
+    if (before.isOwner(first, range) && !after.isOwner(first, range)) return `key-${number}`
+  }
+}
 
 describe('the ring', () => {
   inWorlds(
@@ -184,6 +195,21 @@ describe('the ring', () => {
     },
     { worlds: 2 },
   )
+
+  inWorlds('gives a node that joins what it will own if it is the first of two that join', story => {
+    const { world, ids } = story
+    const [via] = ids as [NodeId]
+    const [first, second] = [world.addWaiting(), world.addWaiting()]
+    // Neither gets what it asks for, so that both stay on their way.
+    world.onSend = (_from, to, { kind }) => kind !== 'compared' || (to !== first && to !== second)
+    for (const id of [first, second]) world.ring(via).addMember(world.node(id).member)
+    const isKnown = (): boolean => ids.every(id => world.ring(id).list.members.length === ids.length + 2)
+    expect(story.waitFor(isKnown)).to.equal(true)
+    expect(story.waitFor(() => world.ring(via).view.isWritable(first))).to.equal(true)
+    const key = keyOfFirst(ids, first, second)
+    story.put(via, key, 'value', 3)
+    story.holds(first, key, ['value'])
+  })
 
   inWorlds(
     'lets a node go, which then owns nothing',
