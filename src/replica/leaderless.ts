@@ -109,8 +109,10 @@ export class LeaderlessReplica implements Replica<LeaderlessMessage, SavedRow> {
     return this.#ring.pending === 0 && this.#writes.size === 0 && this.#again.length === 0
   }
 
-  /** What waits is not looked through for the first that is due. */
-  readonly quietTicks = 1
+  get quietTicks(): number {
+    const isAsked = this.#again.length > 0 || this.#writes.size > 0 || !this.#desk.isIdle
+    return this.#stopping || isAsked || this.#rows.isOwing ? 1 : this.#ring.quietTicks
+  }
 
   step(input: Input<LeaderlessMessage>): void {
     switch (input.kind) {

@@ -38,9 +38,14 @@ export class NumberedRows {
     return { ...row, index: this.#last }
   }
 
+  /** Whether a checkpoint is due, be it that it cannot be begun yet. */
+  get isOwing(): boolean {
+    return this.#debt.bytes >= this.#limits.checkpointBytes
+  }
+
   /** The checkpoint that is to be begun now, if one is due. */
   beginCheckpoint(tick: number): DueCheckpoint | undefined {
-    if (this.#debt.bytes < this.#limits.checkpointBytes || !this.#debt.mayBegin(tick)) return undefined
+    if (!this.isOwing || !this.#debt.mayBegin(tick)) return undefined
     this.#debt.begin()
     // Rows that were written since, and are not numbered yet, are in the table as well: replaying them later
     // over it changes nothing.

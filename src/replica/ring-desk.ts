@@ -44,6 +44,11 @@ export class RingDesk {
     this.#answer = answer
   }
 
+  /** Whether nobody waits. */
+  get isIdle(): boolean {
+    return this.#errands.length === 0
+  }
+
   /** Begins a change; it is answered when it is done, refused, or unfinished at that tick. */
   take(id: RequestId, request: DeskRequest, expiresAtTick: number): void {
     if (this.#errands.length >= errandsMax) {

@@ -76,6 +76,11 @@ export class Collector {
     }
   }
 
+  /** The tick at which it looks for something to forget next; the present one while it watches. */
+  get dueAtTick(): number {
+    return this.#watches.size > 0 ? this.#core.tick : this.#nextTick
+  }
+
   tick(): void {
     const core = this.#core
     for (const [name, watch] of this.#watches) {

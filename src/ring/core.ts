@@ -204,6 +204,16 @@ export class Core {
     return this.isDiskFull || this.leaving?.isClosing === true
   }
 
+  /** Whether nothing is under way, with this node or with what it knows of others: only their next turn can change that. */
+  get isCalm(): boolean {
+    if (this.operations.size > 0 || this.isStopping || this.isFull || !this.records.isCounted) return false
+    const standing = this.entry?.standing
+    if (standing === 'gone') return this.records.isEmpty
+    if (standing === undefined) return true
+    if (standing !== 'member' || this.unfetched.size > 0 || this.coverage?.isBehind === true) return false
+    return unreleasedMembers(this.list).every(id => this.isUsable(id))
+  }
+
   /** How many copies there are of a key at present. */
   get copies(): number {
     return Math.min(this.list.copies, this.current.members.length)

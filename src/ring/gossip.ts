@@ -22,6 +22,16 @@ export class Gossip {
     this.#core = core
   }
 
+  /** The tick at which it beats next, or somebody will have been silent for too long. */
+  get dueAtTick(): number {
+    const { peers, options } = this.#core
+    let due = this.#nextTick
+    for (const { isReachable, heardAtTick } of peers.values()) {
+      if (isReachable) due = Math.min(due, heardAtTick + options.silentTicks)
+    }
+    return due
+  }
+
   tick(): void {
     const core = this.#core
     const { silentTicks, gossipTicks } = core.options

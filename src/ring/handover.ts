@@ -133,6 +133,11 @@ export class Handover {
     this.#core = core
   }
 
+  /** The tick at which what is kept for others is looked through next. */
+  get dueAtTick(): number {
+    return this.#core.isPart ? this.#nextTick : Number.POSITIVE_INFINITY
+  }
+
   tick(): void {
     const core = this.#core
     const standing = core.entry?.standing

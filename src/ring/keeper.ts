@@ -32,6 +32,11 @@ export class Keeper {
     this.#once = new Once(core)
   }
 
+  /** Whether somebody is to be told that his write is being worked on. */
+  get isAwaited(): boolean {
+    return this.#working.length > 0
+  }
+
   /** Tells those who forwarded a write that it is being worked on, before they lose patience. */
   tick(): void {
     const { tick, options } = this.#core

@@ -92,6 +92,12 @@ export class Leading {
     return { epoch: this.#known.number, count: isOwn ? (this.#reign?.count ?? 0) : Number.POSITIVE_INFINITY }
   }
 
+  /** Whether a tick would change nothing, as long as nothing becomes known of others. */
+  get isSettled(): boolean {
+    const { leader } = this
+    return leader === this.#told && (leader !== this.#core.id || this.#reign?.epoch === this.#known)
+  }
+
   tick(): void {
     const core = this.#core
     const { leader } = this

@@ -31,6 +31,11 @@ export class Moving {
     this.#core = core
   }
 
+  /** The tick at which the next two nodes are compared. */
+  get dueAtTick(): number {
+    return this.#core.isPart ? this.#nextRepairTick : Number.POSITIVE_INFINITY
+  }
+
   tick(): void {
     const core = this.#core
     if (!core.isPart || !core.records.isCounted || core.isFull) return

@@ -74,6 +74,16 @@ export class Ring {
     this.#collector.tick()
   }
 
+  /** So many ticks may pass as one: before the last of them there is nothing to do but what is asked or told. */
+  get quietTicks(): number {
+    const core = this.#core
+    const isSettled = core.leading === undefined || core.leading.isSettled
+    const isAwaited = this.#keeper.isAwaited || this.#serving?.isAwaited === true
+    if (!core.isCalm || !isSettled || isAwaited || core.more) return 1
+    const parts = [this.#gossip, this.#moving, this.#handover, this.#collector]
+    return Math.max(1, Math.min(...parts.map(({ dueAtTick }) => dueAtTick)) - core.tick)
+  }
+
   /** A message came, which `readMessage` has checked. From whom it is must be certain; what it says need not. */
   receive(from: NodeId, message: RingMessage): void {
     const core = this.#core

@@ -57,6 +57,11 @@ export class Serving {
     this.#once = new Once(core)
   }
 
+  /** Whether somebody is to be told that his request is being worked on. */
+  get isAwaited(): boolean {
+    return this.#working.size > 0
+  }
+
   /** Tells those who forwarded something that it is being worked on, before they lose patience. */
   tick(): void {
     const { tick, options } = this.#core

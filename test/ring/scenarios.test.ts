@@ -196,6 +196,29 @@ describe('the ring', () => {
     { worlds: 2 },
   )
 
+  inWorlds(
+    'sleeps from heartbeat to heartbeat where nobody asks anything, and not while somebody waits',
+    story => {
+      const { world, ids } = story
+      const waiting = world.addWaiting()
+      story.put(ids[0] as NodeId, 'key', 'value', 3)
+      story.settle()
+      const longest = new Map<NodeId, number>()
+      for (let passed = 0; passed < 300; passed += 5) {
+        // That nothing comes of the ticks in between is seen to by the world, in every scenario and swarm.
+        for (const id of [...ids, waiting])
+          longest.set(id, Math.max(longest.get(id) ?? 0, world.ring(id).quietTicks))
+        world.run(5)
+      }
+      const { gossipTicks } = world.options
+      expect([...longest.values()].every(ticks => ticks > gossipTicks / 2)).to.equal(true)
+      expect(Math.max(...longest.values())).to.be.at.most(gossipTicks)
+      world.ask(ids[0] as NodeId, { op: 'read', key: 'key', quorum: 3 }, () => {})
+      expect(world.ring(ids[0] as NodeId).quietTicks).to.equal(1)
+    },
+    { worlds: 1 },
+  )
+
   inWorlds('gives a node that joins what it will own if it is the first of two that join', story => {
     const { world, ids } = story
     const [via] = ids as [NodeId]

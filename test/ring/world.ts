@@ -62,6 +62,8 @@ export class SimulatedNode {
   readonly member: Member
   ring: Ring | undefined
   durable = new Map<string, Uint8Array>()
+  /** Work was left to the next turn. */
+  hasMore = false
   /** Counts starts, so that what belongs to an earlier one is told. */
   life = 0
 
@@ -153,9 +155,10 @@ export class World {
     const tick = (): void => {
       if (node.life !== life || node.ring === undefined) return
       this.after(tickMs, tick)
+      const isQuiet = node.ring.quietTicks > 1 && !node.hasMore
       // Time is looked at only where there is a leader, and a little wrong on each node.
       node.ring.tick(1, this.options.ordered ? this.nowMs + clockErrorOf(id) : 0)
-      this.#pump(node)
+      this.#pump(node, isQuiet)
     }
     this.after(this.random.float() * tickMs, tick)
   }
@@ -249,10 +252,20 @@ export class World {
 
   readonly #saving = new Set<NodeId>()
 
-  #pump(node: SimulatedNode): void {
+  /** Does what a node wants done; `isQuiet` if it said that it would have nothing to do. */
+  #pump(node: SimulatedNode, isQuiet = false): void {
     const { ring, life } = node
     if (ring === undefined) return
     const output = ring.takeOutput()
+    node.hasMore = output.more
+    if (
+      isQuiet &&
+      (output.more ||
+        [output.sendNow, output.save, output.send, output.answers, output.events].some(
+          ({ length }) => length > 0,
+        ))
+    )
+      throw new Error(`${node.id} said that it is quiet, and was not: ${JSON.stringify(output)}`)
     for (const event of output.events) this.onEvent(node, event)
     this.#sendAll(node, output.sendNow)
     for (const { id, answer } of output.answers) {
