@@ -51,8 +51,8 @@ export function consensusOptions(config: NodeConfig): ConsensusOptions {
     appendBytesMax: 1024 * 1024,
     appendsInFlightMax: 2,
     snapshotChunkBytes: 512 * 1024,
-    // What was written twice meanwhile goes to the disk once: measured in docs/performance.md.
-    checkpointBytes: 64 * 1024 * 1024,
+    // With twice as much, writes cost somewhat less, memory and a restart more (docs/performance.md).
+    checkpointBytes: 32 * 1024 * 1024,
     logKeepBytes: 16 * 1024 * 1024,
     applySlice: 2000,
     answerSlice: 1024 * 1024,

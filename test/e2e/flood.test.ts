@@ -21,7 +21,7 @@ const growthMaxMib = 150
  */
 const largeGrowthMaxMib = 300
 /** The same under a flood of writes: the log and the table keep recent writes in memory, up to their own bounds. */
-const growthOfWritesMaxMib = 500
+const growthOfWritesMaxMib = 400
 
 describe('a cluster under a flood', () => {
   let nodes: readonly TestNode[]
