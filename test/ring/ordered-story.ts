@@ -12,6 +12,7 @@ import type {
   RingMemberStatus,
   RingOptions,
 } from '../../src/ring/types.js'
+import { keyThat } from './keys.js'
 import { drawWeather } from './story.js'
 import { fairWeather, World } from './world.js'
 
@@ -144,12 +145,10 @@ export class OrderedStory {
 
   /** A key that these own, and nobody else. */
   keyOf(owners: readonly NodeId[], at = this.last): string {
-    for (let number = 1; number < 100_000; number++) {
-      const key = `key-${number}`
+    return keyThat(key => {
       const found = this.owners(key, at)
-      if (found.length === owners.length && found.every(id => owners.includes(id))) return key
-    }
-    throw new Error('no such key')
+      return found.length === owners.length && found.every(id => owners.includes(id))
+    })
   }
 
   /** Lets time pass until something holds, which it must. */

@@ -2,15 +2,13 @@ import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
 import { pathOf, placementOf, rangeOf } from '../../src/base/placement.js'
 import type { RingMessage } from '../../src/ring/messages.js'
+import { keyThat } from './keys.js'
 import { inOrderedWorlds } from './ordered-story.js'
 
 /** A key that this member owns alone, until the newcomer does. */
 function keyThatMoves(members: readonly NodeId[], owner: NodeId, newcomer: NodeId): string {
   const [before, after] = [placementOf(members, 1), placementOf([...members, newcomer], 1)]
-  for (let number = 1; ; number++) {
-    const range = rangeOf(pathOf(`key-${number}`))
-    if (before.isOwner(owner, range) && after.isOwner(newcomer, range)) return `key-${number}`
-  }
+  return keyThat((_key, range) => before.isOwner(owner, range) && after.isOwner(newcomer, range))
 }
 
 describe('the ring with a leader', () => {

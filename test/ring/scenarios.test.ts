@@ -1,18 +1,16 @@
 import { expect } from 'chai'
 import type { NodeId } from '../../src/base/ids.js'
-import { pathOf, placementOf, rangeOf } from '../../src/base/placement.js'
+import { placementOf } from '../../src/base/placement.js'
 import type { RingAnswer } from '../../src/ring/types.js'
 import { hardCases } from './hard-cases.js'
+import { keyThat } from './keys.js'
 import { inWorlds, textsOf } from './story.js'
 
 /** A key that the first of two newcomers would own without the second one, but not beside it. */
 function keyOfFirst(ids: readonly NodeId[], first: NodeId, second: NodeId): string {
   const before = placementOf([...ids, first], 3)
   const after = placementOf([...ids, first, second], 3)
-  for (let number = 1; ; number++) {
-    const range = rangeOf(pathOf(`key-${number}`))
-    if (before.isOwner(first, range) && !after.isOwner(first, range)) return `key-${number}`
-  }
+  return keyThat((_key, range) => before.isOwner(first, range) && !after.isOwner(first, range))
 }
 
 describe('the ring', () => {

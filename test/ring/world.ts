@@ -7,7 +7,14 @@ import { type Random, seededRandom } from '../../src/base/random.js'
 import { readMessage } from '../../src/ring/message-check.js'
 import type { RingMessage } from '../../src/ring/messages.js'
 import { Ring } from '../../src/ring/ring.js'
-import type { RingAnswer, RingEvent, RingOptions, RingOutgoing, RingRequest } from '../../src/ring/types.js'
+import type {
+  RingAnswer,
+  RingEvent,
+  RingOptions,
+  RingOutgoing,
+  RingOutput,
+  RingRequest,
+} from '../../src/ring/types.js'
 import { unrestOf } from './rest.js'
 import { flushed, MemoryRows } from './rows.js'
 
@@ -258,13 +265,7 @@ export class World {
     if (ring === undefined) return
     const output = ring.takeOutput()
     node.hasMore = output.more
-    if (
-      isQuiet &&
-      (output.more ||
-        [output.sendNow, output.save, output.send, output.answers, output.events].some(
-          ({ length }) => length > 0,
-        ))
-    )
+    if (isQuiet && isAnything(output))
       throw new Error(`${node.id} said that it is quiet, and was not: ${JSON.stringify(output)}`)
     for (const event of output.events) this.onEvent(node, event)
     this.#sendAll(node, output.sendNow)
@@ -321,6 +322,11 @@ export class World {
     node.ring.receive(from, message)
     this.#pump(node)
   }
+}
+
+/** Whether an output asks for anything. */
+function isAnything({ sendNow, save, send, answers, events, more }: RingOutput): boolean {
+  return more || [sendNow, save, send, answers, events].some(({ length }) => length > 0)
 }
 
 /** So many milliseconds is the clock of a node ahead. */
