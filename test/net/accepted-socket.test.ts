@@ -13,6 +13,9 @@ import { eventually, Port } from './client-harness.js'
 /** More than is read at once. */
 const manyBytes = 200_000
 
+/** What Node.js cuts small buffers from: its size, which differs from one version to the next, is not quite the one it tells. */
+const poolBytes = Buffer.allocUnsafe(1).buffer.byteLength
+
 /** A way to read, and what lies beside the bytes that it gives. */
 interface Way {
   readonly name: string
@@ -115,7 +118,7 @@ for (const { name, memory, read } of ways) {
       await eventually(() => bytesOf(pieces) === 100 + manyBytes)
       for (const { buffer, length } of pieces) {
         if (memory === 'own') expect(buffer.byteLength).to.equal(length)
-        else expect(buffer.byteLength).to.be.oneOf([length, Buffer.poolSize])
+        else expect(buffer.byteLength).to.be.oneOf([length, poolBytes])
       }
     })
 

@@ -255,7 +255,8 @@ export class RedisModel {
 
   #addFloat(key: string, by: string): Shown {
     const stored = this.#get(key)
-    const sum = rounded(quarters(stored?.value ?? '0') + quarters(by))
+    // Each number is rounded as it is read, and the sum once more.
+    const sum = rounded(rounded(quarters(stored?.value ?? '0')) + rounded(quarters(by)))
     const fraction = ['', '.25', '.5', '.75'][Number((sum < 0n ? -sum : sum) % 4n)] ?? ''
     const text = `${sum < 0n ? '-' : ''}${(sum < 0n ? -sum : sum) / 4n}${fraction}`
     this.#put(key, text, stored?.expiresAt)

@@ -3,9 +3,11 @@
  * after the other, and read by it at any node. Nobody can say when a value must be gone, as log time goes its
  * own way under clocks that jump; but what is gone stays gone:
  *
- * - after a read that found nothing, or a later value, no value is found any more that was written before.
+ * - after a read that found nothing, or another value, no value is found any more that was written before;
+ * - only a write of unknown outcome may still happen, once: its node may have stood still while others took later ones.
  */
 import type { Random } from '../../src/base/random.js'
+import { errors } from '../../src/protocol/errors.js'
 import type { Request, Response } from '../../src/protocol/request.js'
 import type { SimulatedNode } from './node.js'
 import type { World } from './world.js'
@@ -47,12 +49,12 @@ class ExpiringKey {
   readonly #name: string
   readonly #shared: ExpiringWorld
   readonly #random: Random
-  /** The number of the last value that was written, with whatever outcome. */
+  /** The number of the last value that was asked to be written, with whatever outcome. */
   #written = 0
-  /** The last one of which it is known that it was written. */
-  #known = 0
-  /** The first number that may still be found. */
-  #lowest = 1
+  /** The last one that is known to have been written; null when it was found to be gone. */
+  #current: number | null = null
+  /** Those whose outcome is unknown: each may have been written, or may be at any later time. */
+  readonly #adrift = new Set<number>()
   #questions = 0
 
   constructor(name: string, shared: ExpiringWorld) {
@@ -80,28 +82,28 @@ class ExpiringKey {
       const expiry = { after: this.#random.pick(lifetimesMs) }
       const bytes = Buffer.from(String(value))
       const set = { op: 'set', key, value: bytes, condition: undefined, expiry, previous: false } as const
+      this.#adrift.add(value)
       this.#submit(node, { op: 'redis-write', operations: [set], watched: [] }, response => {
-        if (response.kind === 'redis') this.#known = value
+        const isUnknown = response.kind === 'error' && !errors[response.code].definite
+        if (!isUnknown) this.#adrift.delete(value)
+        if (response.kind === 'redis') this.#current = value
       })
       return
     }
-    const known = this.#known
     const request: Request = this.#random.chance(0.5)
       ? { op: 'get', key, local: false }
       : { op: 'redis-read', operations: [{ op: 'mget', keys: [key] }], local: false }
-    this.#submit(node, request, response => this.#judge(response, known))
+    this.#submit(node, request, response => this.#judge(response))
   }
 
-  /** `known` was written before the read began. */
-  #judge(response: Response, known: number): void {
+  #judge(response: Response): void {
     const found = numberOf(response)
     if (found === undefined) return
     const { world, onViolation } = this.#shared
     world.note(this.#name, `is ${found ?? 'gone'}`)
-    if (found === null) this.#lowest = Math.max(this.#lowest, known + 1)
-    else if (found < this.#lowest)
+    if (found !== null && found !== this.#current && !this.#adrift.delete(found))
       onViolation(`${this.#name} came back: ${found}, after it was gone or replaced`)
-    else this.#lowest = found
+    this.#current = found
   }
 
   #submit(node: SimulatedNode, request: Request, done: (response: Response) => void): void {
