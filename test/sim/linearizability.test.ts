@@ -121,6 +121,18 @@ describe('the judge of histories', () => {
       expectAccepted(sequence([put('1'), { kind: 'refused' }], [get, notFound], [get, { kind: 'refused' }]))
     })
 
+    it('a version that was told before anybody saw whose it is', () => {
+      expectAccepted(
+        sequence(
+          [set('1'), written()],
+          [update('2'), unknown],
+          [cas(0, '3'), { kind: 'mismatch', current: 36 }],
+          [get, value('2')],
+          [get, value('2', 36)],
+        ),
+      )
+    })
+
     it('an unknown compare-and-set, whichever it was', () => {
       expectAccepted(sequence([put('1'), unknown], [cas(4, '2'), unknown], [get, value('2', 5)]))
       expectAccepted(sequence([put('1'), unknown], [cas(4, '2'), unknown], [get, value('1', 3)]))

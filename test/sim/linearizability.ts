@@ -289,12 +289,16 @@ class Search {
 
   /**
    * Whether the last choice was an unknown operation that was not needed for this one: then this one by itself,
-   * or the two the other way round, lead as far.
+   * or the two the other way round, lead as far. Not so where this one tells the version of a value that it does not
+   * tell: before the unknown one it would speak of another.
    */
   #wasPossibleBefore(candidate: Candidate): boolean {
     const last = this.#choices.at(-1)
     if (last === undefined || last.candidate.isKnown || last.candidate.after.includes(candidate)) return false
-    return carryOut(last.register, candidate.action, candidate.operation.outcome) !== undefined
+    const { action, operation } = candidate
+    const before = carryOut(last.register, action, operation.outcome)
+    if (before === undefined || before === last.register) return before !== undefined
+    return before.value === carryOut(this.#register, action, operation.outcome)?.value
   }
 
   /** Whether a change would leave behind somebody who must have come before it. */
