@@ -105,8 +105,9 @@ export class Collector {
     const name = `${from} ${message.id}`
     const answer = (fine: readonly number[]): void => {
       const reply: Settled = { kind: 'settled', id: message.id, step: message.step, fine }
-      if (from === core.id) core.whenSaved(() => core.operations.get(message.id)?.receive(from, reply))
-      else core.sendWhenSaved(from, reply)
+      if (from === core.id)
+        core.batches.whenSaved(() => core.operations.get(message.id)?.receive(from, reply))
+      else core.batches.sendWhenSaved(from, reply)
     }
     switch (message.step) {
       case 'watch':
@@ -240,7 +241,7 @@ export class Collector {
     const found: string[] = []
     let bytes = 0
     let isEnough = false
-    const isFirst = (range: number): boolean => core.current.preference(range)[0] === core.id
+    const isFirst = (range: number): boolean => core.shares.current.preference(range)[0] === core.id
     for (const key of this.#sweep.next(core.records, core.options.rowsPerMessage, isFirst)) {
       const { record } = core.records.get(key)
       bytes += bytesOf(record)

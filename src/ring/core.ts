@@ -4,22 +4,20 @@
  *
  * What must always hold:
  * - nothing leaves that speaks for a row (an acknowledgement, an answer) before that row is durable;
- * - at most one batch waits for the disk; what comes meanwhile forms the next one;
  * - a record that came from another node was sent behind this node's present fence.
  */
-import { assert, present } from '../base/assert.js'
+import { present } from '../base/assert.js'
 import type { Member, NodeId, RequestId } from '../base/ids.js'
-import { type Placement, pathOf, placementOf, rangeCount, rangeOf } from '../base/placement.js'
+import { pathOf, rangeOf } from '../base/placement.js'
 import type { Random } from '../base/random.js'
+import { Batches } from './batches.js'
 import { Coverage } from './coverage.js'
 import { Leading, type Mark } from './leading.js'
 import {
-  currentMembers,
   digestOfList,
   emptyList,
   entryOf,
   foundingList,
-  futureMembers,
   mergeLists,
   nextJoined,
   readList,
@@ -29,6 +27,7 @@ import {
 import type { RingMessage } from './messages.js'
 import { digestOf } from './record-code.js'
 import { Records, type Row } from './records.js'
+import { Shares } from './shares.js'
 import type {
   MemberList,
   RingAnswer,
@@ -37,9 +36,9 @@ import type {
   RingOptions,
   RingOutgoing,
   RingRows,
-  RingSaved,
   RingStart,
 } from './types.js'
+import { Unfetched } from './unfetched.js'
 import { type Dot, joinRecords, type KeyRecord } from './versions.js'
 
 /** The world of a ring node, as far as it has one. */
@@ -95,26 +94,15 @@ export class Core {
   readonly start: string
   readonly peers = new Map<NodeId, Peer>()
   readonly operations = new Map<number, Operation>()
-  /** What to do once the batch that is being put together is durable. */
-  #whenSaved: (() => void)[] = []
-  #whenSaving: (() => void)[] | undefined
-  #toSave = new Map<string, Uint8Array | undefined>()
-  readonly #rows: RingRows
+  /** What waits for the disk. */
+  readonly batches: Batches
 
   list: MemberList = emptyList
   listDigest = digestOfList(emptyList)
-  current = placementOf([], 0)
-  future = placementOf([], 0)
-  /** What is written goes to the owners by each of these: {@link current} first, and what may follow it (see #place). */
-  placements: readonly Placement[] = [this.current]
-  /** Ranges whose rows this node may have, by its place in the ring now or soon: 1. */
-  #mine = new Uint8Array(rangeCount)
+  /** Who has what, by the list. */
+  readonly shares: Shares
   /** Ranges of its own that this node has yet to fetch from others. */
-  unfetched = new Set<number>()
-  /** How many ranges there were to fetch when this began. */
-  unfetchedOf = 0
-  /** Where it was fetched from already. */
-  readonly fetchedFrom = new Map<number, Set<NodeId>>()
+  readonly unfetched: Unfetched
   /** While this node leaves: what it has yet to hand over (see handover.ts). */
   leaving:
     | { left: number; readonly of: number; readonly changed: Set<string>; isClosing: boolean }
@@ -131,7 +119,6 @@ export class Core {
   #births = 0
   #lastId: number
   sendNowQueue: RingOutgoing[] = []
-  sendQueue: RingOutgoing[] = []
   answers: { id: RequestId; answer: RingAnswer }[] = []
   events: RingEvent[] = []
   more = false
@@ -147,30 +134,32 @@ export class Core {
     this.self = begin.self
     this.options = surroundings.options
     this.random = surroundings.random
-    this.#rows = surroundings.rows
+    this.batches = new Batches(surroundings.rows)
+    this.shares = new Shares(this.id)
     this.graceUntilTick = 2 * this.options.gossipTicks
     const word = (): string => this.random.uint32().toString(36).padStart(7, '0')
     this.start = word() + word()
     // Answers must not be taken for those to questions of an earlier start, so numbers begin at random.
     this.#lastId = this.random.uint32() * 2 ** 20
-    this.records = new Records(surroundings.rows, ({ rowKey, value }) => this.#toSave.set(rowKey, value))
+    const { batches } = this
+    this.records = new Records(surroundings.rows, ({ rowKey, value }) => batches.noteRow(rowKey, value))
     const { ordered } = this.options
     this.leading = ordered ? new Leading(this) : undefined
     this.coverage = ordered ? new Coverage(this) : undefined
-    const saved = this.readRow(listRow)
+    const saved = batches.readRow(listRow)
     const list = saved === undefined ? undefined : readList(saved)
     if (list !== undefined) {
       this.list = list
-      this.#place()
-      const unfetched = this.readRow(fetchRow)
-      if (Array.isArray(unfetched))
-        this.unfetched = new Set(unfetched.map(Number).filter(range => this.isMine(range)))
-      this.unfetchedOf = this.unfetched.size
     } else if (begin.founding !== undefined) {
       this.list = foundingList(begin.founding.members, begin.founding.copies)
-      this.#place()
-      this.saveRow(listRow, this.list)
+      batches.saveRow(listRow, this.list)
     }
+    this.#divide()
+    const left = list === undefined ? undefined : batches.readRow(fetchRow)
+    const isMine = (range: number): boolean => this.shares.isMine(range)
+    this.unfetched = new Unfetched(Array.isArray(left) ? left.map(Number).filter(isMine) : [], ranges =>
+      batches.saveRow(fetchRow, ranges),
+    )
     if (this.list.members.length > 0) this.#correctOwnEntry()
   }
 
@@ -216,7 +205,7 @@ export class Core {
 
   /** How many copies there are of a key at present. */
   get copies(): number {
-    return Math.min(this.list.copies, this.current.members.length)
+    return Math.min(this.list.copies, this.shares.current.members.length)
   }
 
   rangeOf(key: string): number {
@@ -228,14 +217,9 @@ export class Core {
     let rows = 0
     const { records } = this
     for (let range = records.nextOccupied(0); range !== undefined; range = records.nextOccupied(range + 1)) {
-      if (!this.isMine(range)) rows += records.inRange(range)
+      if (!this.shares.isMine(range)) rows += records.inRange(range)
     }
     return rows
-  }
-
-  /** Whether this node owns the range, or is about to. */
-  isMine(range: number): boolean {
-    return this.#mine[range] === 1
   }
 
   /** Whether reads here see all that was written to the range. */
@@ -258,60 +242,9 @@ export class Core {
     return dot.actor.startsWith(`${this.start}.`)
   }
 
-  // Sending and saving.
-
+  /** Sends in this turn, whatever is durable. */
   sendNow(to: NodeId, message: RingMessage): void {
     this.sendNowQueue.push({ to, message })
-  }
-
-  /** Sends when everything that was written so far is durable. */
-  sendWhenSaved(to: NodeId, message: RingMessage): void {
-    this.sendQueue.push({ to, message })
-  }
-
-  /** Calls `then` when everything that was written so far is durable. */
-  whenSaved(then: () => void): void {
-    this.#whenSaved.push(then)
-  }
-
-  saveRow(rowKey: string, plain: unknown): void {
-    const value = plain === undefined ? undefined : Buffer.from(JSON.stringify(plain))
-    if (value === undefined) this.#rows.delete(rowKey)
-    else this.#rows.set(rowKey, value)
-    this.#toSave.set(rowKey, value)
-  }
-
-  /** What {@link saveRow} was given last for that row; undefined for nothing. */
-  readRow(rowKey: string): unknown {
-    const bytes = this.#rows.get(rowKey)
-    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString())
-  }
-
-  /** The batch that is to be made durable next; undefined while the last one is not. */
-  takeBatch(): { save: RingSaved[]; send: RingOutgoing[] } | undefined {
-    if (this.#whenSaving !== undefined) return undefined
-    // With nothing to save, what waits for it need not wait.
-    while (this.#toSave.size === 0 && this.#whenSaved.length > 0) {
-      const ready = this.#whenSaved
-      this.#whenSaved = []
-      for (const then of ready) then()
-    }
-    const save = [...this.#toSave].map(([rowKey, value]) => ({ rowKey, value }))
-    const send = this.sendQueue
-    this.sendQueue = []
-    if (save.length > 0) {
-      this.#whenSaving = this.#whenSaved
-      this.#whenSaved = []
-      this.#toSave = new Map()
-    }
-    return { save, send }
-  }
-
-  saved(): void {
-    const ready = this.#whenSaving
-    assert(ready !== undefined, 'something was being saved')
-    this.#whenSaving = undefined
-    for (const then of ready) then()
   }
 
   // Records.
@@ -326,7 +259,7 @@ export class Core {
     if (former.record.length === 0 && this.isForgotten(key, record)) return former
     const joint = joinRecords(former.record, record)
     const joined = digestOf(key, joint) === former.digest ? former.record : joint
-    const next = this.isMine(this.rangeOf(key)) ? [] : [...new Set([...former.owed, ...owed])].sort()
+    const next = this.shares.isMine(this.rangeOf(key)) ? [] : [...new Set([...former.owed, ...owed])].sort()
     // What waits here for all owners goes to all owners.
     const isForAll = (former.record.length > 0 && former.owed.length === 0) || owed.length === 0
     return this.put(key, { record: joined, own: former.own, owed: isForAll ? [] : next }, former)
@@ -396,79 +329,33 @@ export class Core {
   changeList(list: MemberList): void {
     if (list === this.list) return
     const former = this.list
-    const { placements } = this
+    const { placements } = this.shares
     this.list = list
-    this.saveRow(listRow, list)
+    this.batches.saveRow(listRow, list)
     for (const member of list.members) {
       const known = entryOf(former, member.id)
       if (known?.standing !== member.standing) this.events.push({ kind: 'member', member })
       if (member.standing === 'gone' && member.id !== this.id) this.markUnreachable(member.id)
     }
-    this.#fetch(this.#place())
-    if (this.leading?.hasWritten === true) this.#noteSkipped(placements)
+    const gained = this.#divide()
+    this.coverage?.begin(gained)
+    this.unfetched.change(gained, range => this.shares.isMine(range))
+    // Whoever comes to own anything has missed what this node wrote without knowing that, and may have compared before.
+    if (this.leading?.hasWritten === true)
+      for (const id of this.shares.gainers(list, placements)) this.peer(id).skipped++
     this.#correctOwnEntry()
   }
 
-  /** Whoever comes to own anything has missed what this node wrote without knowing that, and may have compared before. */
-  #noteSkipped(former: readonly Placement[]): void {
-    for (const id of unreleasedMembers(this.list)) {
-      const before = former.map(placement => placement.owned(id))
-      const isGained = (owns: number, range: number): boolean =>
-        owns === 1 && before.every(owned => owned[range] !== 1)
-      if (id !== this.id && this.placements.some(placement => placement.owned(id).some(isGained)))
-        this.peer(id).skipped++
-    }
+  /** The list is another one; returns the ranges that were not this node's before. */
+  #divide(): number[] {
+    this.listDigest = digestOfList(this.list)
+    return this.shares.divide(this.list)
   }
 
   /** Changes this node's own entry. */
   changeOwnEntry(change: Partial<Pick<RingMember, 'standing' | 'joined' | 'address' | 'peerAddress'>>): void {
     const entry = present(this.entry, 'the entry of this node')
     this.changeList(withEntry(this.list, { ...entry, ...change, generation: entry.generation + 1 }))
-  }
-
-  saveUnfetched(): void {
-    this.saveRow(fetchRow, this.unfetched.size === 0 ? undefined : [...this.unfetched])
-  }
-
-  /** Works out who has what; returns the ranges that were not this node's before. */
-  #place(): number[] {
-    const { list, id } = this
-    this.listDigest = digestOfList(list)
-    const current = currentMembers(list)
-    const future = futureMembers(list)
-    this.current = placementOf(current, list.copies)
-    this.future = placementOf(future, list.copies)
-    // Each of those who join may become a member before the others, and before those that go are gone: then it must
-    // have missed nothing of what it owns without the former and beside the latter.
-    const joined = future
-      .filter(one => entryOf(list, one)?.standing === 'joining')
-      .map(one => placementOf([...new Set([...current, one])], list.copies))
-    const next = future.length > 0 ? [this.future, ...joined] : []
-    this.placements = [...new Set([this.current, ...next])]
-    const owned = this.placements.map(placement => placement.owned(id))
-    const mine = new Uint8Array(rangeCount)
-    const gained: number[] = []
-    for (let range = 0; range < rangeCount; range++) {
-      if (!owned.some(ranges => ranges[range] === 1)) continue
-      mine[range] = 1
-      if (this.#mine[range] !== 1) gained.push(range)
-    }
-    this.#mine = mine
-    return gained
-  }
-
-  /** What this node has come to own is with others yet, or it lost what it had. */
-  #fetch(gained: readonly number[]): void {
-    this.coverage?.begin(gained)
-    const before = this.unfetched.size
-    for (const range of [...this.unfetched]) if (!this.isMine(range)) this.unfetched.delete(range)
-    for (const range of gained) {
-      this.unfetched.add(range)
-      this.fetchedFrom.delete(range)
-    }
-    if (this.unfetched.size === before && gained.length === 0) return
-    this.unfetchedOf = this.unfetched.size
-    this.saveUnfetched()
   }
 
   /** Where the list is wrong about this node, this node says so. */

@@ -63,7 +63,7 @@ export class Coverage {
   /** Whose share of a range this node may lack some of; undefined where the range is none of its own. */
   lacking(range: number): NodeId[] | undefined {
     const { id, list } = this.#core
-    if (!this.#core.isMine(range)) return undefined
+    if (!this.#core.shares.isMine(range)) return undefined
     return unreleasedMembers(list).filter(other => other !== id && !this.has(other, range))
   }
 
@@ -79,7 +79,7 @@ export class Coverage {
     if (this.#complete.has(id)) return []
     const wanted: number[] = []
     for (let range = 0; range < rangeCount && wanted.length < limit; range++) {
-      if (this.#core.isMine(range) && !this.has(id, range)) wanted.push(range)
+      if (this.#core.shares.isMine(range) && !this.has(id, range)) wanted.push(range)
     }
     if (wanted.length === 0) this.#complete.add(id)
     return wanted
@@ -90,7 +90,7 @@ export class Coverage {
     // What was got before contact was lost says nothing of what the node took since.
     if (this.#contacts.get(id) !== contacts.get(id)) return
     const got = this.#got.get(id) ?? new Uint8Array(rangeCount)
-    for (const range of ranges) if (this.#core.isMine(range)) got[range] = 1
+    for (const range of ranges) if (this.#core.shares.isMine(range)) got[range] = 1
     this.#got.set(id, got)
   }
 }

@@ -77,8 +77,9 @@ export class Forwarding implements Operation {
   }
 
   #tryNext(): void {
-    const { id, current } = this.#core
     if (this.#done === undefined) return
+    const { id, shares } = this.#core
+    const { current } = shares
     const order = current.preference(this.#core.rangeOf(this.#order.key))
     const isOwner = order.slice(0, current.copies).includes(id)
     const candidates = isOwner ? [id, ...order] : order

@@ -170,7 +170,7 @@ export class Gathering implements Operation {
     const digest = digestOf(this.key, this.#record)
     if (digest === '') return
     const record = plainRecord(this.#record)
-    for (const node of core.current.owners(this.#range)) {
+    for (const node of core.shares.current.owners(this.#range)) {
       const theirs = this.#digests.get(node)
       if (theirs === undefined || theirs === digest || !core.isWritable(node)) continue
       if (node === core.id) core.keep(this.key, this.#record, [])
@@ -195,5 +195,5 @@ export function onGather(core: Core, leading: Leading, from: NodeId, message: Ga
     epoch: plainEpoch(leading.known),
   }
   // What a leader was told of its epoch must outlive a crash, since the next one has to find a higher one.
-  core.sendWhenSaved(from, reply)
+  core.batches.sendWhenSaved(from, reply)
 }

@@ -146,7 +146,7 @@ export class Gossip {
     const { deadTicks } = core.options
     const isDead = (id: NodeId): boolean =>
       id !== core.id && core.tick - Math.max(0, core.peer(id).heardAtTick) >= deadTicks
-    let living = core.current.members.filter(id => !isDead(id))
+    let living = core.shares.current.members.filter(id => !isDead(id))
     // With a leader, those who were about to become members go on where all members are lost.
     if (living.length === 0 && core.leading !== undefined)
       living = [...futureMembers(core.list)].filter(id => !isDead(id))

@@ -173,10 +173,11 @@ export class Handover {
     if (core.foreignRows === 0 && records.creditors.length === 0) return
     const batches = new Map<NodeId, string[]>()
     const isWanted = (range: number): boolean =>
-      !core.isMine(range) || (records.owedInRange(range) > 0 && core.current.isOwner(core.id, range))
+      !core.shares.isMine(range) ||
+      (records.owedInRange(range) > 0 && core.shares.current.isOwner(core.id, range))
     for (const key of this.#sweeping.next(records, 4 * options.rowsPerMessage, isWanted)) {
       const range = core.rangeOf(key)
-      if (core.isMine(range)) {
+      if (core.shares.isMine(range)) {
         this.#own(key)
         continue
       }
@@ -211,9 +212,9 @@ export class Handover {
 
   /** For whom a row is kept here: those it names as far as they are owners, else all owners. */
   #creditors(range: number, key: string): readonly NodeId[] {
-    const { current, future, records } = this.#core
-    const owners = current.owners(range)
-    const owed = records.get(key).owed.filter(id => owners.includes(id) || future.isOwner(id, range))
+    const { shares, records } = this.#core
+    const owners = shares.current.owners(range)
+    const owed = records.get(key).owed.filter(id => owners.includes(id) || shares.future.isOwner(id, range))
     return owed.length > 0 ? owed : owners
   }
 
@@ -222,7 +223,7 @@ export class Handover {
     const row = core.records.get(key)
     const range = core.rangeOf(key)
     // What has changed since must be given again.
-    if (row.digest !== digest || core.isMine(range)) return
+    if (row.digest !== digest || core.shares.isMine(range)) return
     const owed = this.#creditors(range, key).filter(id => id !== target)
     if (owed.length === 0) core.put(key, { record: [], own: undefined, owed: [] }, row)
     else core.put(key, { ...row, owed }, row)
@@ -270,7 +271,7 @@ export class Handover {
     for (const key of keys) {
       // Dropped since, because somebody else has it.
       if (core.records.get(key).record.length === 0) continue
-      const set = new CopySet(core.future.preference(core.rangeOf(key)), core.future.copies)
+      const set = new CopySet(core.shares.future.preference(core.rangeOf(key)), core.shares.future.copies)
       const targets = set.ask(id => id !== core.id && core.isWritable(id))
       if (targets.length === 0) {
         done(false)

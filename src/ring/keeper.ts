@@ -58,7 +58,7 @@ export class Keeper {
     if (kept) {
       for (const [place, { key, owed }] of rows.entries()) core.keep(key, records[place] as KeyRecord, owed)
     }
-    if (id !== 0) core.sendWhenSaved(from, { kind: 'stored', id, kept })
+    if (id !== 0) core.batches.sendWhenSaved(from, { kind: 'stored', id, kept })
   }
 
   onWrite(from: NodeId, message: Write): void {
@@ -93,7 +93,7 @@ export class Keeper {
   #mayKeep(rows: Store['rows']): boolean {
     const core = this.#core
     if (core.isFull || !core.isPart) return false
-    const foreign = rows.filter(({ key }) => !core.isMine(core.rangeOf(key)))
+    const foreign = rows.filter(({ key }) => !core.shares.isMine(core.rangeOf(key)))
     return foreign.length === 0 || core.foreignRows + foreign.length <= core.options.hintsMax
   }
 }

@@ -45,7 +45,7 @@ export class Leading {
 
   constructor(core: Core) {
     this.#core = core
-    this.#known = readEpoch(core.readRow(epochRow)) ?? noEpoch
+    this.#known = readEpoch(core.batches.readRow(epochRow)) ?? noEpoch
     this.#hasWritten = this.#known.node === core.id
   }
 
@@ -113,7 +113,7 @@ export class Leading {
   note(epoch: Epoch): void {
     if (compareEpochs(epoch, this.#known) <= 0) return
     this.#known = epoch
-    this.#core.saveRow(epochRow, plainEpoch(epoch))
+    this.#core.batches.saveRow(epochRow, plainEpoch(epoch))
   }
 
   /** A version of an epoch was found that must be behind: the next reign is higher than that. */
@@ -151,7 +151,7 @@ export class Leading {
     const reign: Reign = { epoch, actor: core.newActor(), count: 0, isDurable: false }
     this.#reign = reign
     this.note(epoch)
-    core.whenSaved(() => {
+    core.batches.whenSaved(() => {
       reign.isDurable = true
     })
   }

@@ -45,7 +45,7 @@ export function digestsOfParts(
   for (const path of paths) {
     if (path.startsWith('=')) digests.set(path, core.records.digest(path.slice(1)))
     else if (path === root)
-      digests.set(path, core.records.digestOfRanges(core.current.sharedRanges(core.id, other)))
+      digests.set(path, core.records.digestOfRanges(core.shares.current.sharedRanges(core.id, other)))
     else if (path.length === 3) digests.set(path, core.records.digestOfRanges([rangeOf(path)]))
     else deep.set(rangeOf(path), [...(deep.get(rangeOf(path)) ?? []), path])
   }
@@ -81,12 +81,12 @@ export function onCompare(core: Core, from: NodeId, { id, nodes, fetching }: Com
   }
   const differing = nodes.filter(isDiffering).map(([path]) => path)
   if (fetching !== true) {
-    core.sendWhenSaved(from, { kind: 'compared', id, differing })
+    core.batches.sendWhenSaved(from, { kind: 'compared', id, differing })
     return
   }
   const { listed, entries } = entriesIn(core, differing)
   const rest = differing.filter(path => !listed.has(path))
-  core.sendWhenSaved(from, {
+  core.batches.sendWhenSaved(from, {
     kind: 'compared',
     id,
     differing: rest,

@@ -57,7 +57,7 @@ export class Moving {
     for (const range of core.unfetched) {
       for (const source of this.#sources(range)) {
         if (this.#fetching.has(source) || !core.isUsable(source)) continue
-        if (core.fetchedFrom.get(range)?.has(source) === true) continue
+        if (core.unfetched.isGot(range, source)) continue
         const ranges = wanted.get(source) ?? []
         if (ranges.length < core.options.rangesPerRepair) ranges.push(range)
         wanted.set(source, ranges)
@@ -68,7 +68,7 @@ export class Moving {
       this.#fetching.add(source)
       new Syncing(core, source, ranges, false, isComplete => {
         this.#fetching.delete(source)
-        if (isComplete) for (const range of ranges) this.#noteFetched(range, source)
+        if (isComplete) for (const range of ranges) core.unfetched.noteGot(range, source)
         core.more = true
       })
     }
@@ -120,57 +120,45 @@ export class Moving {
   /** A range is there when it came from all owners that can be reached, and from one at least. */
   #settleCovered(coverage: Coverage): void {
     const core = this.#core
-    const before = core.unfetched.size
-    for (const range of [...core.unfetched]) {
+    core.unfetched.settle(range => {
       const sources = this.#sources(range)
       const isGot = (source: NodeId): boolean => coverage.has(source, range)
       const isAll = sources.every(source => isGot(source) || !core.isUsable(source))
-      if (isAll && (sources.length === 0 || sources.some(isGot))) core.unfetched.delete(range)
-    }
-    if (core.unfetched.size !== before) core.saveUnfetched()
-  }
-
-  #noteFetched(range: number, source: NodeId): void {
-    const { fetchedFrom } = this.#core
-    const known = fetchedFrom.get(range) ?? new Set()
-    known.add(source)
-    fetchedFrom.set(range, known)
+      return isAll && (sources.length === 0 || sources.some(isGot))
+    })
   }
 
   /** A range is there when it came from all owners that can be reached, and from enough of them. */
   #settleRanges(): void {
     const core = this.#core
-    const before = core.unfetched.size
-    for (const range of [...core.unfetched]) {
+    core.unfetched.settle(range => {
       const sources = this.#sources(range)
-      const from = core.fetchedFrom.get(range) ?? new Set()
+      const isGot = (source: NodeId): boolean => core.unfetched.isGot(range, source)
       const enough = Math.min(Math.floor(core.list.copies / 2) + 1, sources.length)
-      const isAll = sources.every(source => from.has(source) || !core.isUsable(source))
-      if (sources.filter(source => from.has(source)).length < enough || !isAll) continue
-      core.unfetched.delete(range)
-      core.fetchedFrom.delete(range)
-    }
-    if (core.unfetched.size !== before) core.saveUnfetched()
+      const isAll = sources.every(source => isGot(source) || !core.isUsable(source))
+      return isAll && sources.filter(isGot).length >= enough
+    })
   }
 
   #sources(range: number): NodeId[] {
-    return this.#core.current.owners(range).filter(id => id !== this.#core.id)
+    return this.#core.shares.current.owners(range).filter(id => id !== this.#core.id)
   }
 
   #becomeMember(): void {
     const core = this.#core
     if (core.entry?.standing !== 'joining' || core.unfetched.size > 0) return
-    const isAlone = core.current.members.length === 0 || core.current.members.includes(core.id)
+    const isAlone = core.shares.current.members.length === 0 || core.shares.current.members.includes(core.id)
     // Whoever coordinates writes must have heard of this node before it may stop fetching; those who answered
     // it have.
-    if (!isAlone && !core.current.members.some(id => core.isUsable(id))) return
+    if (!isAlone && !core.shares.current.members.some(id => core.isUsable(id))) return
     core.changeOwnEntry({ standing: 'member' })
   }
 
   /** Compares what is shared with one other node, each in its turn. */
   #repair(): void {
     const core = this.#core
-    const { current, id } = core
+    const { id } = core
+    const { current } = core.shares
     if (core.unfetched.size > 0) return
     const peers = current.members.filter(other => other !== id && core.isWritable(other))
     const peer = peers[this.#nextPeer++ % Math.max(1, peers.length)]

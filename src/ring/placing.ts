@@ -77,7 +77,7 @@ export class Placing implements Operation {
 
   /** Those who have the key now and, while members come or go, those who will or may. */
   #owners(): readonly NodeId[] {
-    return [...new Set(this.#core.placements.flatMap(placement => placement.owners(this.#range)))]
+    return [...new Set(this.#core.shares.placements.flatMap(placement => placement.owners(this.#range)))]
   }
 
   #giveTo(nodes: readonly NodeId[]): void {
@@ -91,7 +91,7 @@ export class Placing implements Operation {
         continue
       }
       core.keep(this.key, this.#record, [])
-      core.whenSaved(() => {
+      core.batches.whenSaved(() => {
         this.#waiting.delete(node)
         this.#stored.add(node)
         this.#advance()
@@ -125,8 +125,10 @@ export class Placing implements Operation {
   /** No owner has it: the next nodes that can be reached keep it for them. */
   #standIn(): void {
     const core = this.#core
-    const { current, copies } = core
-    const others = current.preference(this.#range).filter(id => !this.#asked.has(id) && core.isWritable(id))
+    const { shares, copies } = core
+    const others = shares.current
+      .preference(this.#range)
+      .filter(id => !this.#asked.has(id) && core.isWritable(id))
     // Nobody of the present members may be left, but this node, which is coming or going.
     this.#giveTo(others.length > 0 ? others.slice(0, copies) : [core.id])
   }
@@ -139,7 +141,7 @@ export class Placing implements Operation {
       const missing = this.#owners().filter(owner => owner !== core.id && !this.#stored.has(owner))
       for (const owner of missing) core.peer(owner).skipped++
     }
-    const owners = core.current.owners(this.#range).filter(owner => this.#stored.has(owner))
+    const owners = core.shares.current.owners(this.#range).filter(owner => this.#stored.has(owner))
     const copies = owners.length > 0 ? owners.length : this.#stored.size
     const isMaybe = this.#maybe || this.#waiting.size > 0
     const done = this.#done

@@ -49,7 +49,7 @@ export class Reading implements Operation {
     this.#id = core.nextId()
     this.#range = core.rangeOf(key)
     this.#needed = needed ?? Number.POSITIVE_INFINITY
-    this.#copies = new CopySet(core.current.preference(this.#range), core.copies)
+    this.#copies = new CopySet(core.shares.current.preference(this.#range), core.copies)
     this.#deadlineTick = core.tick + ticks
     this.#done = done
     core.operations.set(this.#id, this)

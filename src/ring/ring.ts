@@ -178,13 +178,13 @@ export class Ring {
 
   /** The batch of the last output is durable. */
   saved(): void {
-    this.#core.saved()
+    this.#core.batches.saved()
   }
 
   /** What must be done. `save` and `send` are empty from an output with a non-empty `save` until {@link saved}. */
   takeOutput(): RingOutput {
     const core = this.#core
-    const batch = core.takeBatch()
+    const batch = core.batches.take()
     const output: RingOutput = {
       sendNow: core.sendNowQueue,
       save: batch?.save ?? [],
@@ -222,14 +222,14 @@ export class Ring {
 
   /** The owners of a key, in order; with fewer members than copies all of them. */
   owners(key: string): readonly RingMember[] {
-    const { current, list } = this.#core
-    return current.owners(this.#core.rangeOf(key)).flatMap(id => entryOf(list, id) ?? [])
+    const { shares, list } = this.#core
+    return shares.current.owners(this.#core.rangeOf(key)).flatMap(id => entryOf(list, id) ?? [])
   }
 
   /** For `status`. */
   status(): RingStatus {
     const core = this.#core
-    const { unfetched, unfetchedOf, leaving, records, options } = core
+    const { unfetched, leaving, records, options } = core
     const members = core.list.members
       .filter(({ standing }) => standing !== 'gone')
       .map(member => {
@@ -249,7 +249,7 @@ export class Ring {
       leaving !== undefined
         ? ({ kind: 'handing-over', left: leaving.left, of: leaving.of } as const)
         : unfetched.size > 0
-          ? ({ kind: 'fetching', left: unfetched.size, of: unfetchedOf } as const)
+          ? ({ kind: 'fetching', left: unfetched.size, of: unfetched.of } as const)
           : undefined
     const leader = core.leading?.leader
     return {

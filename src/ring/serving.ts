@@ -114,7 +114,7 @@ export class Serving {
     if (order.verb === 'get') {
       this.#look(order, deadlineTick, answer, findings => {
         // Nobody is shown what a crash could still undo.
-        core.whenSaved(() => answer(found(findings)))
+        core.batches.whenSaved(() => answer(found(findings)))
       })
       return
     }

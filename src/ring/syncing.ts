@@ -137,7 +137,7 @@ export class Syncing implements Operation {
     if (covered !== undefined) this.#onCovered?.(covered)
     this.#want(entries)
     if (differing[0] === root) {
-      const paths = core.current.sharedRanges(core.id, this.#peer).map(rangePath)
+      const paths = core.shares.current.sharedRanges(core.id, this.#peer).map(rangePath)
       for (let at = 0; at < paths.length; at += core.options.rangesPerRepair) {
         this.#tasks.push({ kind: 'compare', paths: paths.slice(at, at + core.options.rangesPerRepair) })
       }
@@ -177,7 +177,12 @@ export class Syncing implements Operation {
     const toGive: string[] = []
     for (const [key, plain] of rows) {
       const record = readRecord(plain)
-      if (record === undefined || !keys.includes(key) || !core.isMine(core.rangeOf(key)) || core.isFull)
+      if (
+        record === undefined ||
+        !keys.includes(key) ||
+        !core.shares.isMine(core.rangeOf(key)) ||
+        core.isFull
+      )
         continue
       came.add(key)
       if (core.keep(key, record, []).digest !== theirs.get(key)) toGive.push(key)

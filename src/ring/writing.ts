@@ -75,7 +75,7 @@ export class Writing implements Operation {
     this.#range = core.rangeOf(order.key)
     this.#deadlineTick = core.tick + ticks
     this.#done = done
-    this.#sets = core.placements.map(
+    this.#sets = core.shares.placements.map(
       placement => new CopySet(placement.preference(this.#range), placement.copies),
     )
     core.operations.set(this.#id, this)
@@ -114,7 +114,10 @@ export class Writing implements Operation {
   /** Nothing is done where it is certain from the start that too few can be reached. */
   #begin(): void {
     const { needed, isRepeat, key, context } = this.#order
-    const probe = new CopySet(this.#core.current.preference(this.#range), this.#core.current.copies)
+    const probe = new CopySet(
+      this.#core.shares.current.preference(this.#range),
+      this.#core.shares.current.copies,
+    )
     const reached = probe.ask(node => this.#core.isWritable(node)).length
     if (this.#core.isFull) {
       this.#refuse('disk-full')
@@ -154,7 +157,7 @@ export class Writing implements Operation {
     core.onRecord(this.key, made.record)
     this.#ask()
     core.put(this.key, { ...made, owed: this.#ownOwed(former) }, former)
-    core.whenSaved(() => {
+    core.batches.whenSaved(() => {
       for (const set of this.#sets) set.done(core.id)
       this.#advance()
     })
@@ -199,13 +202,13 @@ export class Writing implements Operation {
 
   /** For whom this node keeps the record, if it is not its own. */
   #ownOwed(former: Row): readonly NodeId[] {
-    const { id, current } = this.#core
-    if (this.#core.isMine(this.#range)) return []
+    const { id, shares } = this.#core
+    if (shares.isMine(this.#range)) return []
     const [set] = this.#sets
     const isForAll =
       set === undefined || !set.wasAsked(id) || (former.record.length > 0 && former.owed.length === 0)
     if (isForAll) return []
-    const missing = current.owners(this.#range).filter(owner => !set.wasAsked(owner))
+    const missing = shares.current.owners(this.#range).filter(owner => !set.wasAsked(owner))
     return [...new Set([...former.owed, ...missing])].sort()
   }
 

@@ -159,7 +159,7 @@ export const ringMutants: readonly Mutant<Climate>[] = [
     edits: [
       {
         file: 'writing.js',
-        find: 'core.whenSaved(() => {',
+        find: 'core.batches.whenSaved(() => {',
         replace: '(then => then())(() => {',
       },
     ],
@@ -175,7 +175,7 @@ export const ringMutants: readonly Mutant<Climate>[] = [
     edits: [
       {
         file: 'keeper.js',
-        find: "core.sendWhenSaved(from, { kind: 'stored', id, kept });",
+        find: "core.batches.sendWhenSaved(from, { kind: 'stored', id, kept });",
         replace: "core.sendNow(from, { kind: 'stored', id, kept });",
       },
     ],

@@ -93,7 +93,7 @@ export const orderedMutants: readonly Mutant<OrderedClimate>[] = [
         file: 'gathering.js',
         find: 'if (!core.isUsable(node) || this.#waiting.has(node))',
         replace:
-          'if (!core.isUsable(node) || this.#waiting.has(node) || !core.current.owners(this.#range).includes(node))',
+          'if (!core.isUsable(node) || this.#waiting.has(node) || !core.shares.current.owners(this.#range).includes(node))',
       },
     ],
     adjust: climate =>
@@ -106,7 +106,7 @@ export const orderedMutants: readonly Mutant<OrderedClimate>[] = [
     edits: [
       {
         file: 'placing.js',
-        find: 'core.whenSaved(() => {',
+        find: 'core.batches.whenSaved(() => {',
         replace: '(then => then())(() => {',
       },
     ],
