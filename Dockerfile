@@ -1,6 +1,7 @@
 # A small image of one node: docker build -t quorate .
+# The line of Node.js with long-term support; Quorate runs with 20.19 and newer.
 
-FROM node:20-slim AS build
+FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Not `npm ci`: the lock file holds the native packages of some platforms only, which `npm install` completes.
@@ -10,12 +11,12 @@ COPY bin ./bin
 COPY src ./src
 RUN npm run build
 
-FROM node:20-slim AS dependencies
+FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm install --omit=dev --no-audit --no-fund
 
-FROM node:20-slim
+FROM node:24-slim
 ENV NODE_ENV=production
 # A container listens on all of its addresses, and QUORATE_ADVERTISE must say by which one others reach it.
 ENV QUORATE_HOST=0.0.0.0
