@@ -1,5 +1,5 @@
 # A small image of one node: docker build -t quorate .
-# The line of Node.js with long-term support; Quorate runs with 20.19 and newer.
+# A line of Node.js with long-term support; Quorate runs with 20.19 and newer.
 
 FROM node:24-slim AS build
 WORKDIR /app

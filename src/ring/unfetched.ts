@@ -10,7 +10,7 @@ export type SaveRanges = (ranges: readonly number[] | undefined) => void
 /** See the head of this file. */
 export class Unfetched implements Iterable<number> {
   readonly #save: SaveRanges
-  #ranges: Set<number>
+  readonly #ranges: Set<number>
   #of: number
   readonly #sources = new Map<number, Set<NodeId>>()
 

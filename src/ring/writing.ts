@@ -114,10 +114,8 @@ export class Writing implements Operation {
   /** Nothing is done where it is certain from the start that too few can be reached. */
   #begin(): void {
     const { needed, isRepeat, key, context } = this.#order
-    const probe = new CopySet(
-      this.#core.shares.current.preference(this.#range),
-      this.#core.shares.current.copies,
-    )
+    const { current } = this.#core.shares
+    const probe = new CopySet(current.preference(this.#range), current.copies)
     const reached = probe.ask(node => this.#core.isWritable(node)).length
     if (this.#core.isFull) {
       this.#refuse('disk-full')

@@ -246,9 +246,8 @@ class Search {
     const { operation, before, after } = candidate
     if (before.some(earlier => !earlier.placed) || after.some(later => later.placed)) return false
     if (candidate.twin?.placed === false || this.#isPointless(candidate)) return false
-    if (this.#wasPossibleBefore(candidate)) return false
     const register = carryOut(this.#register, candidate.action, operation.outcome)
-    if (register === undefined) return false
+    if (register === undefined || this.#wasPossibleBefore(candidate, register)) return false
     const isChange = register !== this.#register
     if (isChange && this.#comesTooEarly(candidate)) return false
 
@@ -288,17 +287,16 @@ class Search {
   }
 
   /**
-   * Whether the last choice was an unknown operation that was not needed for this one: then this one by itself,
-   * or the two the other way round, lead as far. Not so where this one tells the version of a value that it does not
+   * Whether the last choice was an unknown operation that was not needed for this one, which leads to `register`: then
+   * this one by itself, or the two the other way round, lead as far. Not so where this one tells the version of a value that it does not
    * tell: before the unknown one it would speak of another.
    */
-  #wasPossibleBefore(candidate: Candidate): boolean {
+  #wasPossibleBefore(candidate: Candidate, register: Register): boolean {
     const last = this.#choices.at(-1)
     if (last === undefined || last.candidate.isKnown || last.candidate.after.includes(candidate)) return false
-    const { action, operation } = candidate
-    const before = carryOut(last.register, action, operation.outcome)
-    if (before === undefined || before === last.register) return before !== undefined
-    return before.value === carryOut(this.#register, action, operation.outcome)?.value
+    const before = carryOut(last.register, candidate.action, candidate.operation.outcome)
+    if (before === undefined) return false
+    return before === last.register || before.value === register.value
   }
 
   /** Whether a change would leave behind somebody who must have come before it. */
